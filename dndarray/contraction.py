@@ -1,0 +1,498 @@
+"""Contraction: products summed over axes that two arrays share, of which matmul is the best known.
+
+Axes carry labels, as in einsum, and each grid axis is looked at alone: it deals out some label of `a` and some label
+of `b`. What the two are to the product (a batch label, free in `a`, free in `b`, summed) decides what happens along it:
+
+==========  ==========  ==============================================================================
+a deals     b deals     along this grid axis
+==========  ==========  ==============================================================================
+batch       the same    nothing travels; the result is split alike
+free        nothing     nothing travels; the result is split alike
+nothing     free        nothing travels; the result is split alike
+free        summed      panels of b are broadcast
+summed      free        panels of a are broadcast
+free        free        panels of b are broadcast; the result is split as a is
+summed      the same    partial products are reduced to a result split along its first free axis
+==========  ==========  ==============================================================================
+
+Every other pair is brought to one of these by moving one operand along that grid axis (by slicing it, where it is
+replicated). On a 2-D grid with rows and columns dealt out, lines four and five together are SUMMA (van de Geijn and
+Watts, 1997). The next panel travels while this one is multiplied, and no more than two panels are held.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .array import DNDarray, same_comm, wrap
+from .collectives import needs_grad
+from .communication import Communicator, Request
+from .elementwise import as_operand, store
+from .layout import Grid, Layout
+from .redistribution import move
+from .types import as_dtype, result_type
+
+__all__ = ["contract", "matmul"]
+
+PANEL = 8 * 2**20
+"""Bytes of one panel that travels."""
+
+
+class Labels(NamedTuple):
+    """The axes of both operands and of the result, one letter each; every letter of an operand is in another term."""
+
+    a: str
+    b: str
+    c: str
+
+    def kind(self, label: str) -> str:
+        if label not in self.c:
+            return "summed"
+        return "batch" if label in self.a and label in self.b else "free"
+
+
+class Operand:
+    """A local part with its layout and labels, free of gradients: what the rules move about."""
+
+    def __init__(self, tensor: Tensor, layout: Layout, labels: str, comm: Communicator) -> None:
+        self.tensor, self.layout, self.labels, self.comm = tensor, layout, labels, comm
+
+    def deals(self, g: int) -> str | None:
+        axis = self.layout.axes[g]
+        return None if axis is None else self.labels[axis]
+
+    def deal(self, grid: Grid, dealt: Sequence[str | None], counts: Sequence[Any]) -> None:
+        """Move to the layout that deals out these labels."""
+        axes = tuple(None if label is None else self.labels.index(label) for label in dealt)
+        target = Layout(self.layout.shape, grid, axes, counts)
+        self.tensor = move(self.tensor, self.layout, target, self.comm)
+        self.layout = target
+
+    def set(self, g: int, label: str | None, counts: Any = None) -> None:
+        """Deal out `label` along grid axis `g`, and nowhere else."""
+        dealt = [self.deals(h) for h in range(self.layout.grid.ndim)]
+        full = list(self.layout.counts)
+        if label in dealt and label is not None:
+            full[dealt.index(label)] = None
+            dealt[dealt.index(label)] = None
+        dealt[g], full[g] = label, counts
+        self.deal(self.layout.grid, dealt, full)
+
+    def axis(self, label: str) -> int:
+        return self.labels.index(label)
+
+
+def _to_one_grid(a: Operand, b: Operand) -> None:
+    """Bring the smaller operand to the grid of the larger, dealt out along the labels that they share."""
+    if a.layout.grid is b.layout.grid:
+        return
+    a_leads = a.layout.is_distributed and (not b.layout.is_distributed or a.layout.size >= b.layout.size)
+    leader, other = (a, b) if a_leads else (b, a)
+    grid = leader.layout.grid
+    dealt = [leader.deals(g) for g in range(grid.ndim)]
+    shared = [label if label is not None and label in other.labels else None for label in dealt]
+    other.deal(grid, shared, [None if s is None else c for s, c in zip(shared, leader.layout.counts, strict=True)])
+
+
+def _settle(a: Operand, b: Operand, labels: Labels) -> None:
+    """Move operands until each grid axis shows a pair of the table."""
+    for _ in range(4 * a.layout.grid.ndim):
+        if not any(_settle_axis(a, b, g, labels) for g in range(a.layout.grid.ndim)):
+            return
+    for g in range(a.layout.grid.ndim):  # layouts that chase one another: make one whole, the rest then is slicing
+        b.set(g, None)
+        _settle_axis(a, b, g, labels)
+
+
+def _settle_axis(a: Operand, b: Operand, g: int, labels: Labels) -> bool:
+    """One move along one grid axis, if its pair is not in the table."""
+    x, y = a.deals(g), b.deals(g)
+    if x is not None and x == y:
+        if a.layout.counts[g] != b.layout.counts[g]:
+            b.set(g, x, a.layout.counts[g])
+            return True
+        return False
+    kinds = (x and labels.kind(x), y and labels.kind(y))
+    if "batch" in kinds or kinds in (("summed", None), (None, "summed"), ("summed", "summed")):
+        # The other operand has this label, too, and takes it.
+        lead_is_a = kinds[0] == "batch" or (kinds[1] != "batch" and kinds[0] == "summed")
+        leader, other, label = (a, b, x) if lead_is_a else (b, a, y)
+        other.set(g, label, leader.layout.counts[g])
+        return True
+    travelling = {(op.deals(h), op is a) for op in (a, b) for h in range(a.layout.grid.ndim) if _travels(a, b, h, labels) is op}
+    summed = {label for label, _ in travelling if label is not None and labels.kind(label) == "summed"}
+    if kinds == ("free", "free") and len(travelling) > 1:
+        b.set(g, None)  # columns of b travel only where nothing else does
+        return True
+    if kinds[0] == "summed" and kinds[1] == "free" and len(summed) > 1:
+        a.set(g, None)  # panels run along one label
+        return True
+    return False
+
+
+def _travels(a: Operand, b: Operand, g: int, labels: Labels) -> Operand | None:
+    """Whose panels are broadcast along grid axis `g`."""
+    x, y = a.deals(g), b.deals(g)
+    if x is None or y is None or x == y or a.layout.grid.shape[g] == 1:
+        return None
+    return a if labels.kind(x) == "summed" else b
+
+
+# --- the local product ------------------------------------------------------------------------------------------------
+
+
+class _Kernel:
+    """The product of local parts, as one (batched) matrix product into memory of the order batch, free a, free b."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.batch = [x for x in labels.c if labels.kind(x) == "batch"]
+        self.rows = [x for x in labels.c if x in labels.a and x not in labels.b]
+        self.columns = [x for x in labels.c if x in labels.b and x not in labels.a]
+        self.summed = [x for x in labels.a if labels.kind(x) == "summed"]
+        self.labels = labels
+        self.order = "".join(self.batch + self.rows + self.columns)
+
+    @staticmethod
+    def _matrix(tensor: Tensor, labels: str, groups: Sequence[Sequence[str]]) -> Tensor:
+        order = [labels.index(x) for group in groups for x in group]
+        sizes = [math.prod(tensor.shape[labels.index(x)] for x in group) for group in groups]
+        matrix = tensor.permute(order).reshape(sizes)
+        return matrix.squeeze(0) if sizes[0] == 1 else matrix
+
+    def sizes(self, a: Tensor, b: Tensor) -> dict[str, int]:
+        return dict(zip(self.labels.a, a.shape, strict=True)) | dict(zip(self.labels.b, b.shape, strict=True))
+
+    def empty(self, a: Tensor, b: Tensor, **sizes: int) -> Tensor:
+        """Memory for the result; `sizes` of labels that a and b have in another length."""
+        known = self.sizes(a, b) | sizes
+        return a.new_empty([known[x] for x in self.order])
+
+    def __call__(self, a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> Tensor:
+        """out = a b, or out += a b."""
+        left = self._matrix(a, self.labels.a, (self.batch, self.rows, self.summed))
+        right = self._matrix(b, self.labels.b, (self.batch, self.summed, self.columns))
+        sizes = [math.prod(out.shape[self.order.index(x)] for x in group) for group in (self.batch, self.rows, self.columns)]
+        flat = left.ndim == 2
+        try:
+            target = out.view(sizes[1:] if flat else sizes)
+        except RuntimeError:  # a part of a larger result
+            target = out.new_empty(0)
+        if target.shape != torch.Size(sizes[1:] if flat else sizes):
+            product = torch.matmul(left, right).reshape(out.shape)
+            return out.add_(product) if add else out.copy_(product)
+        if not add:
+            torch.matmul(left, right, out=target)
+        elif flat:
+            target.addmm_(left, right)
+        else:
+            target.baddbmm_(left, right)
+        return out
+
+    def finish(self, out: Tensor) -> Tensor:
+        """The result with its axes in the order asked for."""
+        return out.permute([self.order.index(x) for x in self.labels.c])
+
+
+# --- along the grid ---------------------------------------------------------------------------------------------------
+
+
+def _cuts(n: int, offsets: Sequence[Sequence[int]], width: int) -> list[tuple[int, int]]:
+    """Panels that cross no process's border and are no wider than `width`."""
+    edges = sorted({0, n, *(o for row in offsets for o in row)})
+    return [
+        (low, min(low + width, stop))
+        for start, stop in zip(edges[:-1], edges[1:], strict=True)
+        for low in range(start, stop, width)
+    ]
+
+
+def _panel(op: Operand, g: int | None, label: str, start: int, stop: int) -> Request:
+    """The part `[start, stop)` along `label`: broadcast from its owner along grid axis `g`, or cut out here."""
+    axis = op.axis(label)
+    if g is None:
+        part = op.tensor.narrow(axis, start, stop - start)
+        return Request([], lambda: part)
+    along = op.comm.along(op.layout.grid, (g,))
+    offsets = op.layout.offsets[g]
+    assert offsets is not None
+    owner = next(r for r in range(along.size) if offsets[r] <= start < offsets[r + 1])
+    if owner == along.rank:
+        part = op.tensor.narrow(axis, start - offsets[owner], stop - start)
+    else:
+        shape = list(op.tensor.shape)
+        shape[axis] = stop - start
+        part = op.tensor.new_empty(()).expand(shape)
+    return along.ibroadcast(part, owner)
+
+
+def _row_bytes(op: Operand, label: str) -> int:
+    n = op.tensor.shape[op.axis(label)]
+    rest = math.prod(m for i, m in enumerate(op.tensor.shape) if i != op.axis(label))
+    return max(1, rest * op.tensor.element_size()) if n or rest else 1
+
+
+def _stream(a: Operand, b: Operand, kernel: _Kernel, label: str, routes: tuple[int | None, int | None]) -> Tensor:
+    """Add up (or, for a free label, put side by side) the products of panels along `label`."""
+    movers = [op for op, g in zip((a, b), routes, strict=True) if g is not None]
+    n = max(op.layout.shape[op.axis(label)] for op in movers)
+    width = max(1, PANEL // max(_row_bytes(op, label) for op in movers))
+    cuts = _cuts(n, [op.layout.offsets[g] for op, g in zip((a, b), routes, strict=True) if g is not None], width)  # type: ignore[misc]
+    free = kernel.labels.kind(label) == "free"
+    out = kernel.empty(a.tensor, b.tensor, **({label: n} if free else {}))
+    if not cuts:
+        return out.zero_()
+
+    def start(cut: tuple[int, int]) -> tuple[Request, Request]:
+        both = []
+        for op, g in zip((a, b), routes, strict=True):
+            whole = op.tensor
+            both.append(_panel(op, g, label, *cut) if label in op.labels else Request([], lambda whole=whole: whole))
+        return both[0], both[1]
+
+    under_way = start(cuts[0])
+    for i, (low, high) in enumerate(cuts):
+        coming = start(cuts[i + 1]) if i + 1 < len(cuts) else None
+        left, right = (request.wait() for request in under_way)
+        if free:
+            kernel(left, right, out.narrow(kernel.order.index(label), low, high - low))
+        else:
+            kernel(left, right, out, add=i > 0)
+        if coming is not None:
+            under_way = coming
+    return out
+
+
+def _reduce_parts(
+    product: Callable[[int, int], Tensor], out: Tensor, axis: int, cuts: Sequence[tuple[int, int, int | None]], along: Communicator, first: int
+) -> Tensor:
+    """Compute parts of a partial result one by one and reduce each, to its owner or (None) to all, while the next is
+    computed. `out` holds this process's part, which begins at `first` along `axis`."""
+    pending: tuple[Request, int, int, int | None] | None = None
+
+    def land(entry: tuple[Request, int, int, int | None]) -> None:
+        request, low, high, root = entry
+        result = request.wait()
+        if root is None or root == along.rank:
+            out.narrow(axis, low - first, high - low).copy_(result)
+
+    for low, high, root in cuts:
+        part = product(low, high)
+        request = along.iallreduce(part) if root is None else along.ireduce(part, root)
+        if pending is not None:
+            land(pending)
+        pending = (request, low, high, root)
+    if pending is not None:
+        land(pending)
+    return out
+
+
+def _sum_over(
+    a: Operand, b: Operand, kernel: _Kernel, grid_axes: tuple[int, ...], scatter: str | None, full: Tensor | None
+) -> tuple[Tensor, Any]:
+    """Reduce partial products along grid axes; the result is split along `scatter` or replicated.
+
+    `full` is the partial product, if panels had to travel to make it.
+    """
+    grid, comm = a.layout.grid, a.comm
+    along = comm.along(grid, grid_axes)
+    sizes = kernel.sizes(a.tensor, b.tensor)
+    label = scatter or next((x for x in kernel.order), None)
+    if label is None:
+        partial = kernel(a.tensor, b.tensor, kernel.empty(a.tensor, b.tensor)) if full is None else full
+        return along.allreduce(partial), None
+    n = sizes[label]
+    axis = kernel.order.index(label)
+    row = max(1, math.prod(sizes[x] for x in kernel.order if x != label) * a.tensor.element_size())
+    width = max(1, PANEL // row)
+    counts: Any = None
+    if scatter is None:
+        cuts: list[tuple[int, int, int | None]] = [(low, min(low + width, n), None) for low in range(0, n, width)]
+        first, mine = 0, n
+    else:
+        draft = Layout((n,), Grid(along.size), 0)
+        counts, offsets = draft.counts[0], draft.offsets[0]
+        assert counts is not None and offsets is not None
+        cuts = []
+        for low, high in _cuts(n, [offsets], width):
+            cuts.append((low, high, next(r for r in range(along.size) if offsets[r] <= low < offsets[r + 1])))
+        first, mine = offsets[along.rank], counts[along.rank]
+    out = kernel.empty(a.tensor, b.tensor, **{label: mine})
+
+    def product(low: int, high: int) -> Tensor:
+        if full is not None:
+            return full.narrow(axis, low, high - low)
+        left = a.tensor.narrow(a.axis(label), low, high - low) if label in a.labels else a.tensor
+        right = b.tensor.narrow(b.axis(label), low, high - low) if label in b.labels else b.tensor
+        return kernel(left, right, kernel.empty(left, right))
+
+    return _reduce_parts(product, out, axis, cuts, along, first), counts
+
+
+def _multiply(a: Operand, b: Operand, labels: Labels, target: Layout | None) -> tuple[Tensor, Layout]:
+    """The local part of the product, and its layout: `target` if that is given."""
+    comm = a.comm
+    _to_one_grid(a, b)
+    _settle(a, b, labels)
+    grid = a.layout.grid
+    kernel = _Kernel(labels)
+    travelling = {g: op for g in range(grid.ndim) if (op := _travels(a, b, g, labels)) is not None}
+    summed = tuple(
+        g for g in range(grid.ndim) if a.deals(g) is not None and a.deals(g) == b.deals(g) and labels.kind(a.deals(g)) == "summed"  # type: ignore[arg-type]
+    )
+    axes: list[int | None] = [None] * grid.ndim
+    counts: list[Any] = [None] * grid.ndim
+    for g in range(grid.ndim):
+        for op in (a, b):
+            label = op.deals(g)
+            if label is not None and label in labels.c and axes[g] is None and travelling.get(g) is not op:
+                axes[g], counts[g] = labels.c.index(label), op.layout.counts[g]
+    partial = None
+    if travelling:
+        label = next(op.deals(g) for g, op in travelling.items())
+        routes = tuple(next((g for g, op in travelling.items() if op is one), None) for one in (a, b))
+        partial = _stream(a, b, kernel, label, routes)  # type: ignore[arg-type]
+    if any(p > 1 for g, p in enumerate(grid.shape) if g in summed):
+        scatter = _scatter_label(labels, axes, summed, target)
+        partial, share = _sum_over(a, b, kernel, summed, scatter, partial)
+        if scatter is not None:
+            axes[summed[0]], counts[summed[0]] = labels.c.index(scatter), share
+    elif partial is None:
+        partial = kernel(a.tensor, b.tensor, kernel.empty(a.tensor, b.tensor))
+    sizes = dict(zip(labels.a, a.layout.shape, strict=True)) | dict(zip(labels.b, b.layout.shape, strict=True))
+    layout = Layout([sizes[x] for x in labels.c], grid, tuple(axes), counts)
+    assert partial is not None
+    result = kernel.finish(partial)
+    return (result, layout) if target is None else (move(result, layout, target, comm), target)
+
+
+def _scatter_label(
+    labels: Labels, axes: Sequence[int | None], summed: tuple[int, ...], target: Layout | None
+) -> str | None:
+    """The axis of the result along which a sum over processes is dealt out, None to give it to all."""
+    taken = {labels.c[a] for a in axes if a is not None}
+    if len(summed) > 1:
+        return None
+    if target is not None:
+        if target.grid.ndim == len(axes):
+            wanted = target.axes[summed[0]]
+            return labels.c[wanted] if wanted is not None and labels.c[wanted] not in taken else None
+        return None
+    order = [x for x in labels.c if x not in labels.b] + [x for x in labels.c if x in labels.b]
+    return next((x for x in order if x not in taken), None)
+
+
+class _Contract(torch.autograd.Function):
+    """The gradient of a contraction is two contractions."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, a: Tensor, b: Tensor, layouts: tuple[Layout, Layout], labels: Labels, comm: Communicator, box: list
+    ) -> Tensor:
+        ctx.save_for_backward(a, b)
+        ctx.layouts, ctx.labels, ctx.comm = layouts, labels, comm
+        result, ctx.layout = _multiply(
+            Operand(a, layouts[0], labels.a, comm), Operand(b, layouts[1], labels.b, comm), labels, None
+        )
+        box.append(ctx.layout)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        a, b = ctx.saved_tensors
+        (la, lb), labels, comm = ctx.layouts, ctx.labels, ctx.comm
+        grads: list[Tensor | None] = [None, None]
+        if ctx.needs_input_grad[0]:
+            of_a = Labels(labels.c, labels.b, labels.a)
+            g, y = Operand(grad, ctx.layout, labels.c, comm), Operand(b.conj(), lb, labels.b, comm)
+            grads[0], _ = _multiply(g, y, of_a, la)
+        if ctx.needs_input_grad[1]:
+            of_b = Labels(labels.a, labels.c, labels.b)
+            x, g = Operand(a.conj(), la, labels.a, comm), Operand(grad, ctx.layout, labels.c, comm)
+            grads[1], _ = _multiply(x, g, of_b, lb)
+        return *grads, None, None, None, None
+
+
+def contract(a: DNDarray, b: DNDarray, labels: Labels) -> DNDarray:
+    """The contraction of two arrays of one dtype whose axes carry the labels; with gradient."""
+    comm = same_comm([a, b])
+    if needs_grad(a.larray, b.larray):
+        box: list[Layout] = []
+        result = _Contract.apply(a.larray, b.larray, (a.layout, b.layout), labels, comm, box)
+        return wrap(result, box[0], comm)
+    x = Operand(a.larray.detach(), a.layout, labels.a, comm)
+    y = Operand(b.larray.detach(), b.layout, labels.b, comm)
+    return wrap(*_multiply(x, y, labels, None), comm)
+
+
+_LETTERS = "abcdefghijlopqrstuvwxyz"
+
+
+def matmul(x1: Any, x2: Any, /, out: DNDarray | None = None, *, dtype: Any = None) -> DNDarray:
+    """Matrix product, over the last two axes; leading axes broadcast, and vectors are rows or columns, as in NumPy.
+
+    Parameters
+    ----------
+    x1 : array_like of shape (..., m, k) or (k,)
+    x2 : array_like of shape (..., k, n) or (k,)
+        Split in any way, on any grid.
+    out : DNDarray, optional
+        Where to put the result.
+
+    Returns
+    -------
+    DNDarray of shape (..., m, n)
+        On 1-D grids split as `x1` where that is split along its rows or a leading axis, else as `x2` where that is
+        split along its columns, else (both split along k) along the rows. On 2-D grids rows as `x1`, columns as `x2`.
+
+    Communication: panels of one operand (of both on 2-D grids) are broadcast while the one before is multiplied;
+    partial products are reduced part by part where both are split along k; none where neither has to travel. See the
+    table at the head of this module.
+
+    Examples
+    --------
+    >>> import dndarray as dnd
+    >>> a = dnd.arange(6, split=0).reshape(3, 2)
+    >>> (a @ a.T).shape
+    (3, 3)
+    """
+    a, b = as_operand(x1), as_operand(x2)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ValueError(f"matmul takes arrays of one dimension or more, not shapes {a.shape} and {b.shape}; use *")
+    computed = as_dtype(dtype) if dtype is not None else result_type(a, b)
+    kernel_type = torch.int32 if computed is torch.bool else computed
+    a, b = (x if x.dtype is kernel_type else x.astype(kernel_type) for x in (a, b))
+    k = a.shape[-1]
+    if b.shape[-2 if b.ndim > 1 else 0] != k:
+        raise ValueError(f"matmul of shapes {a.shape} and {b.shape}: the last axis of the first and the last but one of "
+                         f"the second must agree, {k} is not {b.shape[-2 if b.ndim > 1 else 0]}")
+    a, b, labels = _matmul_labels(a, b)
+    result = contract(a, b, labels)
+    if computed is torch.bool:
+        result = result.astype(torch.bool)
+    return result if out is None else store(result, out)
+
+
+def _matmul_labels(a: DNDarray, b: DNDarray) -> tuple[DNDarray, DNDarray, Labels]:
+    """Labels of a matrix product; an axis that is stretched is taken out of the operand that stretches."""
+    from .broadcasting import broadcast_shapes
+    from .manipulation import squeeze
+
+    lead_a, lead_b = a.shape[:-2], b.shape[:-2]
+    lead = broadcast_shapes(lead_a, lead_b)
+    letters = _LETTERS[: len(lead)]
+    terms = []
+    for x, own in ((a, lead_a), (b, lead_b)):
+        names = letters[len(lead) - len(own) :]
+        wide = lead[len(lead) - len(own) :]
+        stretched = tuple(i for i, (n, m) in enumerate(zip(own, wide, strict=True)) if n != m)
+        terms.append((squeeze(x, stretched) if stretched else x, "".join(c for i, c in enumerate(names) if i not in stretched)))
+    (a, names_a), (b, names_b) = terms
+    la = names_a + ("mk" if a.ndim - len(names_a) == 2 else "k")
+    lb = names_b + ("kn" if b.ndim - len(names_b) == 2 else "k")
+    lc = letters + ("m" if "m" in la else "") + ("n" if "n" in lb else "")
+    return a, b, Labels(la, lb, lc)

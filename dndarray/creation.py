@@ -1,0 +1,509 @@
+"""Making arrays. Local but for `array` of objects, which compares shapes across processes (one small collective)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .array import DNDarray, wrap
+from .communication import Communicator, as_comm
+from .device import as_device
+from .elementwise import FUNCTIONS, as_operand
+from .errors import agreed
+from .layout import Grid, Layout, Split
+from .redistribution import move
+from .types import as_dtype, kind, result_type
+
+__all__ = [
+    "arange",
+    "array",
+    "asarray",
+    "diag",
+    "diagonal",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "linspace",
+    "logspace",
+    "meshgrid",
+    "ones",
+    "ones_like",
+    "tri",
+    "tril",
+    "triu",
+    "zeros",
+    "zeros_like",
+]
+
+_PLACE = """split : int, tuple or None
+        Which axis is dealt out: an axis on the 1-D grid, a tuple with one entry per grid axis on any grid.
+    device : optional
+        Where the parts lie; the default device otherwise.
+    comm : Communicator, optional
+        The processes; all of the run otherwise.
+    grid : Grid or tuple of int, optional
+        How the processes are arranged; as many axes as `split` has entries, as square as can be, otherwise."""
+
+
+def make_layout(shape: Any, split: Split, grid: Any, comm: Communicator) -> Layout:
+    """The balanced layout that a user asks for with `shape`, `split` and `grid`."""
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    try:
+        shape = tuple(n.__index__() for n in shape)
+    except AttributeError:
+        raise TypeError(f"`shape` (={shape}) must be integers") from None
+    if any(n < 0 for n in shape):
+        raise ValueError(f"`shape` (={shape}) must not be negative")
+    if grid is None:
+        ndim = len(split) if isinstance(split, (tuple, list)) else 1
+        grid = Grid.squarest(comm.size, ndim) if ndim > 1 else comm.grid
+    elif not isinstance(grid, Grid):
+        grid = Grid(grid)
+    if grid.size != comm.size:
+        raise ValueError(f"`grid` (={grid.shape}) must hold the {comm.size} processes of the run, it holds {grid.size}")
+    return Layout(shape, grid, tuple(split) if isinstance(split, list) else split)
+
+
+def _filled(fill: Any, shape: Any, dtype: Any, split: Split, device: Any, comm: Any, grid: Any) -> DNDarray:
+    comm = as_comm(comm)
+    layout = make_layout(shape, split, grid, comm)
+    lshape = layout.lshape(comm.rank)
+    if fill is None:
+        return DNDarray(torch.empty(lshape, dtype=dtype, device=as_device(device)), layout, comm)
+    return DNDarray(torch.full(lshape, fill, dtype=dtype, device=as_device(device)), layout, comm)
+
+
+def zeros(
+    shape: Any, dtype: Any = None, *, split: Split = None, device: Any = None, comm: Any = None, grid: Any = None
+) -> DNDarray:
+    """An array of zeros, of torch's default dtype unless `dtype` says otherwise. Local.
+
+    >>> zeros((2, 3), split=0).shape
+    (2, 3)
+    """
+    return _filled(0, shape, as_dtype(dtype or float), split, device, comm, grid)
+
+
+def ones(
+    shape: Any, dtype: Any = None, *, split: Split = None, device: Any = None, comm: Any = None, grid: Any = None
+) -> DNDarray:
+    """An array of ones, of torch's default dtype unless `dtype` says otherwise. Local."""
+    return _filled(1, shape, as_dtype(dtype or float), split, device, comm, grid)
+
+
+def empty(
+    shape: Any, dtype: Any = None, *, split: Split = None, device: Any = None, comm: Any = None, grid: Any = None
+) -> DNDarray:
+    """An array whose elements are not set, of torch's default dtype unless `dtype` says otherwise. Local."""
+    return _filled(None, shape, as_dtype(dtype or float), split, device, comm, grid)
+
+
+def full(
+    shape: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    *,
+    split: Split = None,
+    device: Any = None,
+    comm: Any = None,
+    grid: Any = None,
+) -> DNDarray:
+    """An array of one value, of the value's type unless `dtype` says otherwise. Local for a number."""
+    if isinstance(fill_value, (DNDarray, np.ndarray, Tensor, list, tuple)):
+        value = as_operand(fill_value, as_comm(comm))
+        result = _filled(0, shape, as_dtype(dtype or value.dtype), split, device, comm, grid)
+        return FUNCTIONS["add"](result, value, out=result)
+    return _filled(fill_value, shape, as_dtype(dtype or type(fill_value)), split, device, comm, grid)
+
+
+def _like(x: Any, fill: Any, dtype: Any, split: Any, device: Any) -> DNDarray:
+    x = as_operand(x)
+    layout = x.layout if isinstance(split, str) else make_layout(x.shape, split, None, x.comm)
+    chosen = x.dtype if dtype is None else as_dtype(dtype)
+    lshape = layout.lshape(x.comm.rank)
+    where = x.device if device is None else as_device(device)
+    if fill is None:
+        return DNDarray(torch.empty(lshape, dtype=chosen, device=where), layout, x.comm)
+    return DNDarray(torch.full(lshape, fill, dtype=chosen, device=where), layout, x.comm)
+
+
+def zeros_like(x: Any, dtype: Any = None, *, split: Any = "like", device: Any = None) -> DNDarray:
+    """Zeros in the shape, dtype, layout and place of `x`, but for what is named. Local."""
+    return _like(x, 0, dtype, split, device)
+
+
+def ones_like(x: Any, dtype: Any = None, *, split: Any = "like", device: Any = None) -> DNDarray:
+    """Ones in the shape, dtype, layout and place of `x`, but for what is named. Local."""
+    return _like(x, 1, dtype, split, device)
+
+
+def empty_like(x: Any, dtype: Any = None, *, split: Any = "like", device: Any = None) -> DNDarray:
+    """Unset elements in the shape, dtype, layout and place of `x`, but for what is named. Local."""
+    return _like(x, None, dtype, split, device)
+
+
+def full_like(x: Any, fill_value: Any, dtype: Any = None, *, split: Any = "like", device: Any = None) -> DNDarray:
+    """One value in the shape, dtype, layout and place of `x`, but for what is named. Local."""
+    return _like(x, fill_value, dtype, split, device)
+
+
+# --- from objects -----------------------------------------------------------------------------------------------------
+
+
+def _tensor_from(obj: Any, dtype: Any, device: Any) -> Tensor:
+    tensor = as_operand(obj).larray if not isinstance(obj, DNDarray) else obj.larray
+    target = tensor.dtype if dtype is None else as_dtype(dtype)
+    if isinstance(obj, (list, tuple)) and dtype is not None and kind(target) >= 2:
+        # Python numbers have no width: take them to the type asked for without a stop on the way.
+        tensor = torch.from_numpy(np.asarray(obj))
+    place = as_device(device) if device is not None or not isinstance(obj, Tensor) else obj.device
+    return tensor.to(device=place, dtype=target)
+
+
+def array(
+    obj: Any,
+    dtype: Any = None,
+    *,
+    copy: bool | None = True,
+    ndmin: int = 0,
+    split: Split = None,
+    is_split: Split = None,
+    device: Any = None,
+    comm: Any = None,
+    grid: Any = None,
+) -> DNDarray:
+    """An array from NumPy arrays, torch tensors, numbers and nested lists, or from another array.
+
+    Parameters
+    ----------
+    obj : array_like
+        The whole array, the same on every process; with `is_split` this process's part.
+    dtype : optional
+        Its type; by default the object's own, and torch's default dtype for Python floats.
+    copy : bool, optional
+        Whether the result has memory of its own; None copies where it must.
+    ndmin : int
+        Axes are added in front up to this number.
+    split : int, tuple or None
+        Which axis is dealt out: each process keeps its part of `obj`.
+    is_split : int, tuple or None
+        `obj` is a part already: the parts of all processes, one after another along this axis (for a tuple: along
+        each grid axis's), make the array. Their other axes must agree.
+    device, comm, grid
+        As in `zeros`.
+
+    Raises
+    ------
+    ValueError
+        On every process, if their shapes or dtypes do not fit together.
+
+    Examples
+    --------
+    >>> array([[1.0, 2.0], [3.0, 4.0]], split=0).sum().item()
+    10.0
+    """
+    if split is not None and is_split is not None:
+        raise ValueError(f"`split` (={split}) says how to deal out, `is_split` (={is_split}) that it is; give one")
+    if isinstance(obj, DNDarray):
+        return _from_array(obj, dtype, copy, split, device, grid)
+    comm = as_comm(comm)
+    tensor = _tensor_from(obj, dtype, device)
+    if isinstance(obj, (np.ndarray, Tensor)) and copy:
+        tensor = tensor.clone() if not isinstance(obj, Tensor) or not obj.requires_grad else tensor.detach().clone()
+    while tensor.ndim < ndmin:
+        tensor = tensor.unsqueeze(0)
+    shapes: list[tuple[int, ...]] = [tuple(tensor.shape)]
+    if comm.size > 1 and tensor.ndim:
+        shapes = _compare(comm, tensor, is_split)
+    if is_split is not None:
+        return wrap(tensor, _layout_of_parts(shapes, is_split, grid, comm), comm)
+    layout = make_layout(tensor.shape, split, grid, comm)
+    part = move(tensor, layout.replicated(), layout, comm)
+    if layout.is_distributed and copy is not False:
+        part = part.clone()
+    return DNDarray(part, layout, comm)
+
+
+def asarray(
+    obj: Any,
+    dtype: Any = None,
+    *,
+    copy: bool | None = None,
+    split: Split = None,
+    is_split: Split = None,
+    device: Any = None,
+    comm: Any = None,
+    grid: Any = None,
+) -> DNDarray:
+    """As `array`, but without a copy where none is needed."""
+    return array(obj, dtype, copy=copy, split=split, is_split=is_split, device=device, comm=comm, grid=grid)
+
+
+def _from_array(obj: DNDarray, dtype: Any, copy: bool | None, split: Split, device: Any, grid: Any) -> DNDarray:
+    layout = obj.layout if split is None else make_layout(obj.shape, split, grid, obj.comm)
+    tensor = move(obj.larray, obj.layout, layout, obj.comm)
+    tensor = tensor.to(device=None if device is None else as_device(device), dtype=as_dtype(dtype or obj.dtype))
+    if copy and tensor.data_ptr() == obj.larray.data_ptr():
+        tensor = tensor.clone()
+    return obj if tensor is obj.larray and layout is obj.layout else DNDarray(tensor, layout, obj.comm)
+
+
+def _compare(comm: Communicator, tensor: Tensor, is_split: Split) -> list[tuple[int, ...]]:
+    """The shapes on all processes, found to fit together."""
+    everybody = comm.allgather_object((tuple(tensor.shape), str(tensor.dtype)))
+    shapes = [shape for shape, _ in everybody]
+    dealt = {None} if is_split is None else set(is_split) if isinstance(is_split, (tuple, list)) else {is_split}
+    for rank, (shape, dtype) in enumerate(everybody):
+        first, first_dtype = everybody[0]
+        fits = len(shape) == len(first) and all(
+            m == n or a in dealt or a - len(shape) in dealt for a, (m, n) in enumerate(zip(shape, first, strict=True))
+        )
+        if not fits or dtype != first_dtype:
+            where = f"but for the axes in is_split={is_split}" if is_split is not None else "in shape and dtype"
+            raise ValueError(
+                f"processes pass arrays that do not fit together: rank 0 shape {first} of {first_dtype}, rank {rank} "
+                f"shape {shape} of {dtype}; they must agree {where}"
+            )
+    return shapes
+
+
+def _layout_of_parts(shapes: list[tuple[int, ...]], is_split: Split, grid: Any, comm: Communicator) -> Layout:
+    if not shapes[0]:
+        raise ValueError("`is_split` needs parts of one dimension or more")
+    draft = make_layout(shapes[0] if len(shapes) == 1 else [max(column) for column in zip(*shapes, strict=True)], is_split, grid, comm)
+    shape, counts = list(draft.shape), []
+    every = shapes if len(shapes) == comm.size else shapes * comm.size
+    for g, a in enumerate(draft.axes):
+        if a is None:
+            counts.append(None)
+            continue
+        lengths = [{every[r][a] for r in range(comm.size) if draft.grid.coordinates(r)[g] == c} for c in range(draft.grid.shape[g])]
+        if any(len(found) > 1 for found in lengths):
+            raise ValueError(f"parts of shapes {every} do not make a regular array with is_split={is_split}")
+        counts.append([found.pop() for found in lengths])
+        shape[a] = sum(counts[-1])
+    return Layout(shape, draft.grid, draft.axes, counts)
+
+
+# --- ranges -----------------------------------------------------------------------------------------------------------
+
+
+def _positions(layout: Layout, comm: Communicator, device: Any, axis: int = 0) -> Tensor:
+    """Global indices of this process along `axis`."""
+    return torch.arange(*layout.box(comm.rank)[axis], device=as_device(device))
+
+
+def arange(
+    start: float,
+    stop: float | None = None,
+    step: float = 1,
+    dtype: Any = None,
+    *,
+    split: Split = None,
+    device: Any = None,
+    comm: Any = None,
+    grid: Any = None,
+) -> DNDarray:
+    """start, start + step, ... up to, but without, `stop`. Local; element i is start + i * step on any process.
+
+    >>> arange(5, split=0).tolist()
+    [0, 1, 2, 3, 4]
+    """
+    if stop is None:
+        start, stop = 0, start
+    if step == 0:
+        raise ValueError("`step` must not be zero")
+    comm = as_comm(comm)
+    layout = make_layout(max(0, math.ceil((stop - start) / step)), split, grid, comm)
+    chosen = as_dtype(dtype) if dtype is not None else result_type(start, stop, step)
+    index = _positions(layout, comm, device)
+    if all(isinstance(v, (int, np.integer)) for v in (start, step)):
+        values = index * int(step) + int(start)
+    else:
+        values = index.to(torch.float64) * step + start
+    return DNDarray(values.to(chosen), layout, comm)
+
+
+def linspace(
+    start: float,
+    stop: float,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    *,
+    split: Split = None,
+    device: Any = None,
+    comm: Any = None,
+    grid: Any = None,
+) -> Any:
+    """`num` numbers evenly spaced from `start` to `stop`, which is the last one if `endpoint`. Local.
+
+    >>> linspace(0, 1, 5).tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    comm = as_comm(comm)
+    if num < 0:
+        raise ValueError(f"`num` (={num}) must not be negative")
+    layout = make_layout(num, split, grid, comm)
+    parts = num - 1 if endpoint else num
+    complex_ = isinstance(start, complex) or isinstance(stop, complex)
+    step = (stop - start) / parts if parts > 0 else float("nan")
+    index = _positions(layout, comm, device)
+    values = index.to(torch.complex128 if complex_ else torch.float64) * (step if parts > 0 else 0) + start
+    if endpoint and num > 1:
+        values = torch.where(index == num - 1, torch.tensor(stop, dtype=values.dtype, device=values.device), values)
+    chosen = as_dtype(dtype) if dtype is not None else as_dtype(complex if complex_ else float)
+    if kind(chosen) == 1:
+        values = values.floor()
+    result = DNDarray(values.to(chosen), layout, comm)
+    return (result, step) if retstep else result
+
+
+def logspace(
+    start: float,
+    stop: float,
+    num: int = 50,
+    endpoint: bool = True,
+    base: float = 10.0,
+    dtype: Any = None,
+    *,
+    split: Split = None,
+    device: Any = None,
+    comm: Any = None,
+    grid: Any = None,
+) -> DNDarray:
+    """`num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale. Local."""
+    place = {"split": split, "device": device, "comm": comm, "grid": grid}
+    exponents = linspace(start, stop, num, endpoint, dtype=torch.float64, **place)
+    result = torch.pow(torch.tensor(float(base), dtype=torch.float64, device=exponents.device), exponents.larray)
+    return DNDarray(result.to(as_dtype(dtype or float)), exponents.layout, exponents.comm)
+
+
+# --- diagonals and triangles ------------------------------------------------------------------------------------------
+
+
+def _offsets(layout: Layout, comm: Communicator, device: Any) -> Tensor:
+    """Column minus row of each element of the last two axes of this process's part."""
+    rows = _positions(layout, comm, device, layout.ndim - 2)
+    return _positions(layout, comm, device, layout.ndim - 1) - rows.unsqueeze(1)
+
+
+def eye(
+    n: int,
+    m: int | None = None,
+    k: int = 0,
+    dtype: Any = None,
+    *,
+    split: Split = None,
+    device: Any = None,
+    comm: Any = None,
+    grid: Any = None,
+) -> DNDarray:
+    """Ones on the k-th diagonal of an n x m array, zeros elsewhere. Local."""
+    result = zeros((n, n if m is None else m), dtype, split=split, device=device, comm=comm, grid=grid)
+    (top, bottom), (left, right) = result.layout.box(result.comm.rank)
+    first, last = max(top, left - k), min(bottom, right - k)
+    rows = torch.arange(first, max(first, last), device=result.device)
+    result.larray[rows - top, rows + k - left] = 1
+    return result
+
+
+def tri(
+    n: int,
+    m: int | None = None,
+    k: int = 0,
+    dtype: Any = None,
+    *,
+    split: Split = None,
+    device: Any = None,
+    comm: Any = None,
+    grid: Any = None,
+) -> DNDarray:
+    """Ones at and below the k-th diagonal of an n x m array, zeros elsewhere. Local."""
+    comm = as_comm(comm)
+    layout = make_layout((n, n if m is None else m), split, grid, comm)
+    return DNDarray((_offsets(layout, comm, device) <= k).to(as_dtype(dtype or float)), layout, comm)
+
+
+def _triangle(x: Any, k: int, lower: bool) -> DNDarray:
+    x = as_operand(x)
+    if x.ndim < 2:
+        raise ValueError(f"triangles need two dimensions or more, not {x.ndim}")
+    offsets = _offsets(x.layout, x.comm, x.device)
+    keep = offsets <= k if lower else offsets >= k
+    return DNDarray(torch.where(keep, x.larray, torch.zeros_like(x.larray)), x.layout, x.comm)
+
+
+def tril(x: Any, k: int = 0) -> DNDarray:
+    """`x` with zeros above the k-th diagonal of its last two axes. Local."""
+    return _triangle(x, k, lower=True)
+
+
+def triu(x: Any, k: int = 0) -> DNDarray:
+    """`x` with zeros below the k-th diagonal of its last two axes. Local."""
+    return _triangle(x, k, lower=False)
+
+
+def diagonal(x: Any, offset: int = 0) -> DNDarray:
+    """The `offset`-th diagonal of a matrix, split as the matrix is. Local on 1-D grids, else one redistribution."""
+    x = as_operand(x)
+    if x.ndim != 2:
+        raise ValueError(f"diagonal takes two dimensions, not {x.ndim}")
+    dealt = [a for a in x.layout.axes if a is not None]
+    layout = x.layout if len(dealt) < 2 else x.layout.undeal(1)
+    local = move(x.larray, x.layout, layout, x.comm)
+
+    def span(rank: int) -> tuple[int, int]:
+        (top, bottom), (left, right) = layout.box(rank)
+        first = max(top, left - offset)
+        return first, max(first, min(bottom, right - offset))
+
+    (top, bottom), (left, right) = layout.box(x.comm.rank)
+    rows = torch.arange(*span(x.comm.rank), device=x.device)
+    n = max(0, min(x.shape[0], x.shape[1] - offset) - max(0, -offset))
+    counts: list[list[int] | None] = []
+    for g, a in enumerate(layout.axes):
+        others = [0] * layout.grid.ndim
+        ranks = [layout.grid.rank([*others[:g], c, *others[g + 1 :]]) for c in range(layout.grid.shape[g])]
+        counts.append(None if a is None else [span(r)[1] - span(r)[0] for r in ranks])
+    axes = tuple(None if a is None else 0 for a in layout.axes)
+    return wrap(local[rows - top, rows + offset - left], Layout((n,), layout.grid, axes, counts), x.comm)
+
+
+def diag(v: Any, k: int = 0) -> DNDarray:
+    """The k-th diagonal of a matrix, or for a vector the matrix that has it there, split by rows if the vector is."""
+    v = as_operand(v)
+    if v.ndim == 2:
+        return diagonal(v, k)
+    if v.ndim != 1:
+        raise ValueError(f"diag takes one or two dimensions, not {v.ndim}")
+    from .manipulation import concatenate, expand_dims
+
+    n = len(v) + abs(k)
+    if k:
+        filler = zeros(abs(k), v.dtype, device=v.device, comm=v.comm)
+        v = concatenate([v, filler] if k > 0 else [filler, v], 0)
+    on = eye(n, n, k, torch.bool, split=v.split, device=v.device, comm=v.comm, grid=v.layout.grid)
+    return FUNCTIONS["where"](on, expand_dims(v, 1), 0)
+
+
+def meshgrid(*arrays: Any, indexing: str = "xy") -> list[DNDarray]:
+    """Coordinate arrays from coordinate vectors; each vector's split is kept along its axis where the grid allows."""
+    from .manipulation import broadcast_arrays, reshape
+
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"`indexing` (={indexing!r}) must be 'xy' or 'ij'")
+    vectors = [as_operand(a) for a in arrays]
+    places = list(range(len(vectors)))
+    if indexing == "xy" and len(vectors) > 1:
+        places[0], places[1] = 1, 0
+    shaped = [reshape(v, [-1 if a == p else 1 for a in range(len(vectors))]) for v, p in zip(vectors, places, strict=True)]
+    return list(broadcast_arrays(*shaped)) if shaped else []

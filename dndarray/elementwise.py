@@ -1,0 +1,235 @@
+"""The elementwise family: every NumPy ufunc that torch computes, one line each.
+
+Layouts: operands are brought to one layout (`broadcasting.common_layout`). Communication: none if they lie alike, if
+they are replicated or scalars; otherwise one redistribution of each operand that lies elsewhere. Gradients: torch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .array import DNDarray, same_comm
+from .broadcasting import align_to, common_layout
+from .communication import Communicator, get_comm
+from .layout import Layout
+from .redistribution import move
+from .types import TYPES, as_dtype, can_cast, floating_of, kind, result_type
+from .ufuncs import OPS, Op
+
+__all__ = ["FUNCTIONS", "apply", "as_operand", "compute_type", "store"]
+
+_SCALARS = (bool, int, float, complex)
+
+
+# --- the engine -------------------------------------------------------------------------------------------------------
+
+
+def as_operand(value: Any, comm: Communicator | None = None) -> DNDarray:
+    """An array from what users pass beside arrays: NumPy arrays, torch tensors and lists, the same on every process."""
+    if isinstance(value, DNDarray):
+        return value
+    comm = comm or get_comm()
+    if isinstance(value, Tensor):
+        tensor = value
+    elif isinstance(value, (np.ndarray, np.generic)):
+        tensor = torch.from_numpy(np.ascontiguousarray(value)).reshape(value.shape)
+    elif isinstance(value, _SCALARS):
+        tensor = torch.tensor(value)
+    elif isinstance(value, (list, tuple)):
+        array = np.asarray(value)
+        if array.dtype == object:
+            raise TypeError(f"a {type(value).__name__} of unequal or unknown parts does not make an array: {value!r}")
+        typeless = array.dtype == np.float64  # a list of Python floats has no type of its own
+        tensor = torch.from_numpy(array).to(torch.get_default_dtype() if typeless else None)  # type: ignore[call-overload]
+    else:
+        raise TypeError(f"an operand must be an array, a number or a list, not {type(value).__name__}")
+    return DNDarray(tensor, Layout(tuple(tensor.shape), comm.grid), comm)
+
+
+def compute_type(op_kind: str, name: str, operands: Sequence[Any]) -> torch.dtype:
+    """The type in which an operation of this kind computes on these operands."""
+    common = result_type(*operands)
+    if op_kind == "float":
+        return floating_of(common)
+    if op_kind == "divide":
+        return torch.float64 if kind(common) < 2 else common
+    if op_kind == "logical":
+        return torch.bool
+    if op_kind == "bits" and kind(common) > 1:
+        raise TypeError(f"{name} takes integers and bools, not {common}")
+    if op_kind == "compare" and kind(common) == 1:
+        bounds = torch.iinfo(common)
+        if any(type(v) is int and not bounds.min <= v <= bounds.max for v in operands):
+            return torch.float64 if common is torch.uint64 else torch.int64
+    return common
+
+
+def _cast(operand: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
+    if isinstance(operand, DNDarray):
+        return operand.larray if operand.larray.dtype is dtype else operand.larray.to(dtype)
+    try:
+        return torch.tensor(operand, dtype=dtype, device=device)
+    except (RuntimeError, OverflowError):
+        raise OverflowError(f"{operand!r} is out of range for {dtype}") from None
+
+
+def apply(
+    fn: Callable,
+    operands: Sequence[Any],
+    dtypes: Sequence[torch.dtype | None],
+    out: DNDarray | None = None,
+    where: Any = True,
+) -> Any:
+    """Compute `fn` on the local parts of operands brought to one layout.
+
+    `dtypes` says for each operand in which type it takes part, None for its own. A function of several results gives
+    a tuple of arrays.
+    """
+    arrays = [v for v in operands if isinstance(v, DNDarray)]
+    comm = same_comm(arrays)
+    layouts = [v.layout if isinstance(v, DNDarray) else Layout((), comm.grid) for v in operands]
+    layout = common_layout(*layouts)
+    locals_ = []
+    for operand, source, dtype in zip(operands, layouts, dtypes, strict=True):
+        if isinstance(operand, DNDarray):
+            tensor = align_to(operand.larray, source, layout, comm)
+            locals_.append(tensor if dtype is None or tensor.dtype is dtype else tensor.to(dtype))
+        else:
+            locals_.append(_cast(operand, dtype or result_type(operand), arrays[0].device))
+    results = fn(*locals_)
+    if isinstance(results, tuple):
+        return tuple(_finish(r, layout, comm, None, where) for r in results)
+    return _finish(results, layout, comm, out, where)
+
+
+def _finish(result: Tensor, layout: Layout, comm: Communicator, out: DNDarray | None, where: Any) -> DNDarray:
+    lshape = layout.lshape(comm.rank)
+    if tuple(result.shape) != lshape:
+        result = result.expand(lshape)
+    if out is None and where is True:
+        return DNDarray(result, layout, comm)
+    array = DNDarray(result, layout, comm)
+    if where is not True:
+        mask = as_operand(where, comm)
+        base = out if out is not None else DNDarray(torch.zeros_like(result), layout, comm)
+        array = apply(torch.where, (mask, array, base), (torch.bool, base.dtype, base.dtype))
+    return array if out is None else store(array, out)
+
+
+def store(array: DNDarray, out: DNDarray) -> DNDarray:
+    """Write `array` into `out`, which keeps its layout and type."""
+    if not isinstance(out, DNDarray):
+        raise TypeError(f"`out` must be a DNDarray, not {type(out).__name__}")
+    if out.shape != array.shape:
+        raise ValueError(f"`out` has shape {out.shape}, the result has shape {array.shape}")
+    if not can_cast(array.dtype, out.dtype, "same_kind"):
+        raise TypeError(f"a result of {array.dtype} cannot be stored in `out` of {out.dtype}; convert with astype")
+    out.larray.copy_(move(array.larray, array.layout, out.layout, out.comm))
+    return out
+
+
+def _scalar_fits(scalar: Any, dtype: torch.dtype) -> bool:
+    """Whether torch's own rule for a Python scalar gives what ours gives: the common case, and the fast one."""
+    if type(scalar) is float:
+        return dtype.is_floating_point
+    return type(scalar) is int and (dtype.is_floating_point or dtype is torch.int64) and abs(scalar) < 2**53
+
+
+_FLOATING = frozenset(t for t in TYPES.values() if kind(t) >= 2)
+_DIRECT: dict[str, frozenset[torch.dtype]] = {
+    "same": frozenset(TYPES.values()),
+    "compare": frozenset(TYPES.values()),
+    "test": frozenset(TYPES.values()),
+    "logical": frozenset(TYPES.values()),
+    "bits": frozenset(t for t in TYPES.values() if kind(t) < 2),
+    "float": _FLOATING,
+    "divide": _FLOATING,
+}
+"""For each kind of operation the types in which two operands of one type need no conversion."""
+
+
+def _make_unary(op: Op) -> Callable:
+    fn, direct, one_result = op.fn, _DIRECT[op.kind], op.nout == 1
+
+    def function(x: Any, /, out: DNDarray | None = None, *, where: Any = True, dtype: Any = None) -> Any:
+        if type(x) is DNDarray and out is None and where is True and dtype is None and one_result:
+            tensor = x.larray
+            if tensor.dtype in direct:
+                return DNDarray(fn(tensor), x.layout, x.comm)
+        x = as_operand(x)
+        computed = compute_type(op.kind, op.name, (x,)) if dtype is None else as_dtype(dtype)
+        return apply(fn, (x,), (computed,), out, where)
+
+    return _document(function, op, "x")
+
+
+def _make_binary(op: Op) -> Callable:
+    fn, direct, one_result, takes_scalar = op.fn, _DIRECT[op.kind], op.nout == 1, op.takes_scalar
+
+    def function(x1: Any, x2: Any, /, out: DNDarray | None = None, *, where: Any = True, dtype: Any = None) -> Any:
+        if type(x1) is DNDarray and out is None and where is True and dtype is None and one_result:
+            tensor = x1.larray
+            if type(x2) is DNDarray:
+                other = x2.larray
+                if x1.layout is x2.layout and tensor.dtype is other.dtype and tensor.dtype in direct and x1.comm is x2.comm:
+                    return DNDarray(fn(tensor, other), x1.layout, x1.comm)
+            elif takes_scalar and tensor.dtype in direct and _scalar_fits(x2, tensor.dtype):
+                return DNDarray(fn(tensor, x2), x1.layout, x1.comm)
+        return _binary_general(op, x1, x2, out, where, dtype)
+
+    return _document(function, op, "x1, x2")
+
+
+def _binary_general(op: Op, x1: Any, x2: Any, out: DNDarray | None, where: Any, dtype: Any) -> Any:
+    comm = next((x.comm for x in (x1, x2) if isinstance(x, DNDarray)), None)
+    scalars = (type(x1) in _SCALARS, type(x2) in _SCALARS)
+    if all(scalars) or not scalars[0]:
+        x1 = as_operand(x1, comm)
+    if not scalars[1]:
+        x2 = as_operand(x2, comm)
+    computed = compute_type(op.kind, op.name, (x1, x2)) if dtype is None else as_dtype(dtype)
+    if op.name == "float_power":
+        computed = torch.complex128 if computed.is_complex else torch.float64
+    if op.name == "ldexp":
+        return apply(op.fn, (x1, x2), (computed, None), out, where)
+    return apply(op.fn, (x1, x2), (computed, computed), out, where)
+
+
+_DOC = """{summary}
+
+Elementwise; operands broadcast and may be split in any way. Local if they lie alike, otherwise the smaller ones are
+redistributed. The result has the split of the largest split operand.
+
+Parameters
+----------
+{parameters}
+out : DNDarray, optional
+    Where to put the result, in its own layout and type.
+where : array_like of bool, optional
+    Where to compute; elsewhere the result is `out`'s value, or zero.
+dtype : optional
+    The type to compute in.
+
+See `numpy.{name}`.
+"""
+
+
+def _document(function: Callable, op: Op, signature: str) -> Callable:
+    function.__name__ = function.__qualname__ = op.name
+    function.__module__ = "dndarray"
+    lines = "\n".join(f"{p} : array_like" for p in signature.split(", "))
+    function.__doc__ = _DOC.format(summary=op.summary, name=op.name, parameters=lines)
+    return function
+
+
+FUNCTIONS: dict[str, Callable] = {}
+"""Every function of the table by each of its names."""
+for _op in OPS.values():
+    _function = _make_unary(_op) if _op.nin == 1 else _make_binary(_op)
+    for _name in (_op.name, *_op.aliases):
+        FUNCTIONS[_name] = _function

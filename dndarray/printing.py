@@ -1,0 +1,135 @@
+"""What people see: `repr` and HTML, local and free; and `dnd.print`, the collective that shows the whole array."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+import torch
+
+from .array import DNDarray
+from .layout import Layout
+
+__all__ = ["html_repr", "local_repr", "print"]
+
+EDGE = 3
+"""How many indices at each end of an axis are shown of a long array."""
+
+THRESHOLD = 1000
+"""Arrays of more elements are abbreviated."""
+
+
+def _text(tensor: torch.Tensor, indent: int) -> str:
+    tensor = tensor.detach().cpu().resolve_conj()
+    values = tensor.to(torch.float32) if tensor.dtype is torch.bfloat16 else tensor
+    return np.array2string(
+        values.numpy(), separator=", ", prefix=" " * indent, threshold=THRESHOLD, edgeitems=EDGE, max_line_width=100
+    )
+
+
+def local_repr(x: DNDarray) -> str:
+    """Metadata and this process's part; no communication."""
+    place = f"rank={x.comm.rank}/{x.comm.size}"
+    if x.is_distributed():
+        rows = ", ".join(f"{start}:{stop}" for start, stop in x.layout.box(x.comm.rank))
+        place += f", indices=[{rows}]"
+    grid = f", grid={x.layout.grid.shape}" if x.layout.grid.ndim > 1 else ""
+    dtype = str(x.dtype).removeprefix("torch.")
+    grad = ", requires_grad=True" if x.requires_grad else ""
+    head = f"dndarray(shape={x.shape}, dtype={dtype}, split={x.split}{grid}, device={x.device}{grad}, {place},"
+    return f"{head}\n         {_text(x.larray, 9)})"
+
+
+def html_repr(x: DNDarray) -> str:
+    """A table of metadata beside a drawing of who holds what; no communication."""
+    mine = x.larray.numel() * x.itemsize
+    rows = {
+        "shape": x.shape,
+        "dtype": str(x.dtype).removeprefix("torch."),
+        "split": x.split if x.layout.grid.ndim == 1 else f"{x.split} on grid {x.layout.grid.shape}",
+        "bytes": f"{_human(x.nbytes)} ({_human(mine)} here)",
+        "process": f"{x.comm.rank} of {x.comm.size}, part {x.lshape} on {x.device}",
+    }
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{name}</th><td>{html.escape(str(value))}</td></tr>"
+        for name, value in rows.items()
+    )
+    return f"<table><tr><td><table>{cells}</table></td><td>{_drawing(x.layout, x.comm.rank)}</td></tr></table>"
+
+
+def _human(nbytes: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if nbytes < 1024 or unit == "TiB":
+            return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.1f} {unit}"
+        nbytes /= 1024
+    raise AssertionError
+
+
+def _drawing(layout: Layout, rank: int, length: int = 120, most: int = 64) -> str:
+    """The parts as an SVG of the last two axes that matter (split ones first), this process's part filled."""
+    shown = sorted({a for a in layout.axes if a is not None})[:2]
+    shown = sorted({*shown, *[a for a in range(layout.ndim) if a not in shown][: 2 - len(shown)]})
+    if not shown or layout.size == 0:
+        return ""
+    longest = max(layout.shape[a] for a in shown)
+    scale = [max(12.0, length * layout.shape[a] / longest) / layout.shape[a] for a in shown]
+
+    def rectangle(r: int, fill: str) -> str:
+        spans = [(layout.box(r)[a][0] * s, layout.box(r)[a][1] * s) for a, s in zip(shown, scale, strict=True)]
+        (top, bottom), (left, right) = spans if len(spans) == 2 else [(0.0, 24.0), spans[0]]
+        return (
+            f"<rect x='{left + 1:.1f}' y='{top + 1:.1f}' width='{right - left:.1f}' height='{bottom - top:.1f}' "
+            f"fill='{fill}' stroke='#555'><title>rank {r}: {layout.lshape(r)}</title></rect>"
+        )
+
+    ranks = range(min(layout.grid.size, most))
+    parts = "".join(rectangle(r, "#e8eef7") for r in ranks) + rectangle(rank, "#5b8def")
+    width = layout.shape[shown[-1]] * scale[-1] + 2
+    height = layout.shape[shown[0]] * scale[0] + 2 if len(shown) == 2 else 26
+    return f"<svg width='{width:.0f}' height='{height:.0f}' xmlns='http://www.w3.org/2000/svg'>{parts}</svg>"
+
+
+def _summary(x: DNDarray) -> DNDarray:
+    """The corners that a printed abbreviation shows, on every process: bounded, whatever the size of `x`."""
+    from .manipulation import concatenate, resplit
+
+    if x.size > THRESHOLD:
+        for axis, n in enumerate(x.shape):
+            if n > 2 * EDGE + 1:
+                before: Any = (slice(None),) * axis
+                # One more than is shown, so that NumPy writes the dots.
+                x = concatenate([x[(*before, slice(0, EDGE + 1))], x[(*before, slice(n - EDGE, n))]], axis)  # type: ignore[index]
+    return resplit(x, None)
+
+
+def print(x: Any, *args: Any, **options: Any) -> None:  # noqa: A001 - the word that users look for
+    """Print the values of a whole array once, on rank 0; long ones abbreviated, as NumPy does.
+
+    Other arguments are passed on to Python's print. Collective: every process calls it. Only what is shown travels.
+    """
+    import builtins
+
+    items = (x, *args)
+    arrays = [item for item in items if isinstance(item, DNDarray)]
+    texts = []
+    for item in items:
+        if isinstance(item, DNDarray):
+            shown = _summary(item.detach())
+            values = shown.larray.cpu().resolve_conj()
+            values = values.float() if values.dtype is torch.bfloat16 else values
+            threshold = 0 if item.size > THRESHOLD else THRESHOLD
+            text = np.array2string(values.numpy(), separator=", ", threshold=threshold, edgeitems=EDGE)
+            dtype = str(item.dtype).removeprefix("torch.")
+            texts.append(f"{text}\n(shape {item.shape}, {dtype}, split={item.split})" if item.ndim else text)
+        else:
+            texts.append(str(item))
+    rank = arrays[0].comm.rank if arrays else _rank()
+    if rank == 0:
+        builtins.print(*texts, **options)
+
+
+def _rank() -> int:
+    from .communication import get_comm
+
+    return get_comm().rank

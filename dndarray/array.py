@@ -215,9 +215,7 @@ class DNDarray:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError(
-                f"the truth of an array of shape {self.shape} is ambiguous; use x.any() or x.all()"
-            )
+            raise ValueError(f"the truth of an array of shape {self.shape} is ambiguous; use x.any() or x.all()")
         return bool(self.item())
 
     def __int__(self) -> int:

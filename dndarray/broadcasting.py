@@ -67,7 +67,9 @@ def operand_layout(shape: tuple[int, ...], result: Layout) -> tuple[Layout, tupl
         axes.append(own)
         if a is not None and own is None and result.grid.shape[g] > 1:
             summed.append(g)
-    return Layout(shape, result.grid, tuple(axes), [None if a is None else c for a, c in zip(axes, result.counts, strict=True)]), tuple(summed)
+    return Layout(
+        shape, result.grid, tuple(axes), [None if a is None else c for a, c in zip(axes, result.counts, strict=True)]
+    ), tuple(summed)
 
 
 def align_to(tensor: Tensor, source: Layout, result: Layout, comm: Communicator) -> Tensor:

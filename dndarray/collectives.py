@@ -124,9 +124,7 @@ class _Broadcast(torch.autograd.Function):
 
 class _AllToAll(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, tensor: Tensor, sends: Sequence[int], receives: Sequence[int], comm: Communicator
-    ) -> Tensor:
+    def forward(ctx: Any, tensor: Tensor, sends: Sequence[int], receives: Sequence[int], comm: Communicator) -> Tensor:
         ctx.sends, ctx.receives, ctx.comm = sends, receives, comm
         return comm.alltoallv(tensor, sends, receives)
 
@@ -202,9 +200,7 @@ def broadcast(tensor: Tensor, root: int, comm: Communicator) -> Tensor:
     return tensor if comm.size == 1 else _Broadcast.apply(tensor, root, comm)
 
 
-def all_to_all(
-    tensor: Tensor, send_counts: Sequence[int], receive_counts: Sequence[int], comm: Communicator
-) -> Tensor:
+def all_to_all(tensor: Tensor, send_counts: Sequence[int], receive_counts: Sequence[int], comm: Communicator) -> Tensor:
     """Rows dealt out to the processes by `send_counts`; what arrives is ordered by rank."""
     return tensor if comm.size == 1 else _AllToAll.apply(tensor, send_counts, receive_counts, comm)
 
@@ -241,7 +237,13 @@ def _halo(starts: Sequence[int], rank: int, before: int, after: int, periodic: b
 
 
 def halo_exchange(
-    tensor: Tensor, axis: int, before: int, after: int, counts: Sequence[int], comm: Communicator, periodic: bool = False
+    tensor: Tensor,
+    axis: int,
+    before: int,
+    after: int,
+    counts: Sequence[int],
+    comm: Communicator,
+    periodic: bool = False,
 ) -> Tensor:
     """This process's part along `axis`, preceded by `before` and followed by `after` indices of its neighbours.
 

@@ -1,8 +1,6 @@
 """Collectives and point-to-point for torch tensors over MPI, on any device and dtype.
 
-`_Buffer` is the one place where a tensor is prepared for MPI: an array that is not contiguous would be sent in memory
-order, bfloat16 sums are garbage in one MPI and an error in another, and device memory may be out of MPI's reach.
-Nothing else in dndarray touches raw MPI.
+Nothing else in dndarray touches raw MPI; what tensors need before they may, `buffers` does.
 """
 
 from __future__ import annotations
@@ -10,20 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from . import launch
+from . import buffers, launch
+from .buffers import Buffer, encode, mpi_op, mpi_type, pieces
 from .errors import MismatchError
 from .layout import Grid
 
 __all__ = ["Communicator", "Request", "Traffic", "get_comm", "use_comm"]
-
-MAX_COUNT = 2**31 - 1
-"""Elements that one MPI call takes; larger tensors travel in pieces, so that any MPI will do."""
 
 _TAG = 7
 
@@ -62,103 +57,6 @@ def counting() -> Iterator[Traffic]:
         yield traffic
     finally:
         _counting.remove(traffic)
-
-
-# --- preparing tensors ------------------------------------------------------------------------------------------------
-
-_WIDE = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
-_ORDERED = {torch.float32: torch.int32, torch.float64: torch.int64}
-
-
-@lru_cache(maxsize=1)
-def cuda_aware() -> bool:
-    """Whether MPI takes device pointers. Only a declaration counts, for a wrong guess crashes the process."""
-    names = ("DNDARRAY_CUDA_AWARE", "MPICH_GPU_SUPPORT_ENABLED", "MV2_USE_CUDA", "PSP_CUDA")
-    return any(os.environ.get(name, "0") not in ("", "0") for name in names)
-
-
-def _mpi_type(dtype: torch.dtype) -> Any:
-    MPI = launch.mpi()
-    name = str(dtype).removeprefix("torch.")
-    names = {"float32": "FLOAT", "float64": "DOUBLE", "complex64": "C_FLOAT_COMPLEX", "complex128": "C_DOUBLE_COMPLEX"}
-    return getattr(MPI, names.get(name) or ("C_BOOL" if name == "bool" else f"{name.upper()}_T"))
-
-
-def _mpi_op(name: str) -> Any:
-    MPI = launch.mpi()
-    return getattr(MPI, {"any": "LOR", "all": "LAND"}.get(name) or name.upper())
-
-
-class _Buffer:
-    """A tensor made ready for MPI: contiguous, without gradient, where MPI can reach it."""
-
-    __slots__ = ("home", "memory", "tensor")
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.home = tensor.device
-        tensor = tensor.detach().resolve_conj().resolve_neg()
-        if tensor.is_cuda and not cuda_aware():
-            host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-            tensor = host.copy_(tensor)
-        elif tensor.is_cuda:
-            torch.cuda.current_stream(tensor.device).synchronize()
-        self.tensor = tensor.contiguous()
-        MPI: Any = launch.mpi()
-        self.memory = MPI.memory.fromaddress(self.tensor.data_ptr(), self.tensor.nbytes)
-
-    @classmethod
-    def empty(cls, shape: Sequence[int], like: Tensor) -> _Buffer:
-        return cls(torch.empty(tuple(shape), dtype=like.dtype, device=like.device))
-
-    def bytes(self, start: int = 0, stop: int | None = None) -> list:
-        """The bytes of elements `[start, stop)` as MPI wants them: data moves as bytes, whatever its type."""
-        MPI: Any = launch.mpi()
-        width = self.tensor.element_size()
-        stop = self.tensor.numel() if stop is None else stop
-        return [self.memory[start * width : stop * width], (stop - start) * width, MPI.BYTE]
-
-    def typed(self, start: int, stop: int) -> list:
-        width = self.tensor.element_size()
-        return [self.memory[start * width : stop * width], stop - start, _mpi_type(self.tensor.dtype)]
-
-    def result(self) -> Tensor:
-        return self.tensor if self.tensor.device == self.home else self.tensor.to(self.home)
-
-
-def _pieces(n: int, width: int = 1) -> Iterator[tuple[int, int]]:
-    """Intervals that cover `n` elements, each small enough for one call; one (empty) interval for n = 0."""
-    step = max(1, MAX_COUNT // width)
-    for start in range(0, max(n, 1), step):
-        yield start, min(start + step, n)
-
-
-def _encode(tensor: Tensor, op: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """`tensor` in a type in which MPI reduces right, and the way back.
-
-    Half precision is added in float32. The largest and smallest of floats are found among integers of the same order,
-    where NaN lies above (or below) everything and so wins, as it does in NumPy.
-    """
-    dtype = tensor.dtype
-    if dtype in _WIDE:
-        wide, back = _encode(tensor.to(_WIDE[dtype]), op)
-        return wide, lambda t: back(t).to(dtype)
-    if dtype is torch.bool and op not in ("any", "all"):
-        return tensor.to(torch.uint8), lambda t: t.to(torch.bool)
-    if op not in ("max", "min"):
-        return tensor, lambda t: t
-    if dtype.is_complex:
-        raise TypeError(f"`{op}` needs an order, and {dtype} has none")
-    if dtype not in _ORDERED:
-        return tensor, lambda t: t
-    integer = _ORDERED[dtype]
-    shift, low = 8 * dtype.itemsize - 1, torch.iinfo(integer).max
-
-    def flip(bits: Tensor) -> Tensor:
-        return bits ^ ((bits >> shift) & low)
-
-    nan = torch.tensor(float("nan"), dtype=dtype, device=tensor.device).abs()
-    tensor = torch.where(tensor.isnan(), nan if op == "max" else -nan, tensor)
-    return flip(tensor.contiguous().view(integer)), lambda t: flip(t).view(dtype)
 
 
 class Request:
@@ -264,19 +162,19 @@ class Communicator:
 
     def _reduce(self, name: str, tensor: Tensor, op: str, *, start: bool = False, **options: Any) -> Request:
         """allreduce, reduce, scan or exscan, in pieces; `start` leaves them under way."""
-        encoded, decode = _encode(tensor.detach(), op)
-        send, receive = _Buffer(encoded), _Buffer.empty(encoded.shape, encoded)
+        encoded, decode = encode(tensor.detach(), op)
+        send, receive = Buffer(encoded), Buffer.empty(encoded.shape, encoded)
         handles = []
         what = (op, str(tensor.dtype), tuple(tensor.shape))
         with self._call(name, send.tensor.nbytes, what) as handle:
-            method = getattr(handle, ("I" if start else "") + name)
-            for piece in _pieces(encoded.numel()):
-                handles.append(method(send.typed(*piece), receive.typed(*piece), op=_mpi_op(op), **options))
+            method = getattr(handle, f"I{name.lower()}" if start else name)
+            for piece in pieces(encoded.numel()):
+                handles.append(method(send.typed(*piece), receive.typed(*piece), op=mpi_op(op), **options))
         return Request(handles if start else [], lambda: decode(receive.result()), keep=(send, receive))
 
     def allreduce(self, tensor: Tensor, op: str = "sum") -> Tensor:
-        """The elementwise `op` (sum, prod, max, min, any, all) over all processes, on each of them; NaN wins max, min."""
-        return tensor.detach() if self.size == 1 else self._reduce("allreduce".capitalize(), tensor, op).wait()
+        """The elementwise `op` (sum, prod, max, min, any, all) over all processes, for each; NaN wins max and min."""
+        return tensor.detach() if self.size == 1 else self._reduce("Allreduce", tensor, op).wait()
 
     def iallreduce(self, tensor: Tensor, op: str = "sum") -> Request:
         """Start an `allreduce`."""
@@ -319,12 +217,12 @@ class Communicator:
         """Start a `broadcast`."""
         if self.size == 1:
             return Request([], lambda: tensor.detach())
-        buffer = _Buffer(tensor) if self.rank == root else _Buffer.empty(tensor.shape, tensor)
+        buffer = Buffer(tensor) if self.rank == root else Buffer.empty(tensor.shape, tensor)
         what = (root, str(tensor.dtype), tuple(tensor.shape))
         sent = buffer.tensor.nbytes if self.rank == root else 0
         with self._call("Bcast", sent, what) as handle:
             width = tensor.element_size()
-            handles = [handle.Ibcast(buffer.bytes(*piece), root=root) for piece in _pieces(tensor.numel(), width)]
+            handles = [handle.Ibcast(buffer.bytes(*piece), root=root) for piece in pieces(tensor.numel(), width)]
         return Request(handles, buffer.result, keep=buffer)
 
     def allgather(self, tensor: Tensor) -> Tensor:
@@ -335,21 +233,21 @@ class Communicator:
         """The tensors of all processes, `counts[r]` rows from rank r, one after another along the first axis."""
         if self.size == 1:
             return tensor.detach()
-        send = _Buffer(tensor)
-        receive = _Buffer.empty((sum(counts), *tensor.shape[1:]), tensor)
+        send = Buffer(tensor)
+        receive = Buffer.empty((sum(counts), *tensor.shape[1:]), tensor)
         row = receive.tensor[:1].nbytes if sum(counts) else 0
         what = (tuple(counts), str(tensor.dtype), tuple(tensor.shape[1:]))
         with self._call("Allgather", send.tensor.nbytes, what) as handle:
-            if receive.tensor.nbytes <= MAX_COUNT:
+            if receive.tensor.nbytes <= buffers.MAX_COUNT:
                 sizes = [n * row for n in counts]
-                handle.Allgatherv(send.bytes(), [*receive.bytes()[:1], sizes, _mpi_type(torch.uint8)])
+                handle.Allgatherv(send.bytes(), [*receive.bytes()[:1], sizes, mpi_type(torch.uint8)])
                 return receive.result()
             start = 0
             for root, n in enumerate(counts):
                 stop = start + n * row // tensor.element_size()
                 if root == self.rank:
                     receive.tensor.view(-1)[start:stop] = send.tensor.view(-1)
-                for begin, end in _pieces(stop - start, tensor.element_size()):
+                for begin, end in pieces(stop - start, tensor.element_size()):
                     handle.Bcast(receive.bytes(start + begin, start + end), root=root)
                 start = stop
         return receive.result()
@@ -367,8 +265,8 @@ class Communicator:
             receive_counts = self.alltoall_counts(send_counts)
         if len(send_counts) != self.size or sum(send_counts) != len(tensor):
             raise ValueError(f"`send_counts` (={list(send_counts)}) must deal out all {len(tensor)} rows")
-        send = _Buffer(tensor)
-        receive = _Buffer.empty((sum(receive_counts), *tensor.shape[1:]), tensor)
+        send = Buffer(tensor)
+        receive = Buffer.empty((sum(receive_counts), *tensor.shape[1:]), tensor)
         width = 1
         for n in tensor.shape[1:]:
             width *= n
@@ -382,9 +280,9 @@ class Communicator:
     @staticmethod
     def _pairwise(
         handle: Any,
-        send: _Buffer,
+        send: Buffer,
         sends: Sequence[int],
-        receive: _Buffer,
+        receive: Buffer,
         receives: Sequence[int],
         width: int,
     ) -> list:
@@ -393,12 +291,12 @@ class Communicator:
         start = 0
         for peer, n in enumerate(receives):
             n *= width
-            for begin, end in _pieces(n, itemsize) if n else ():
+            for begin, end in pieces(n, itemsize) if n else ():
                 handles.append(handle.Irecv(receive.bytes(start + begin, start + end), source=peer, tag=_TAG))
             start += n
         start = 0
         for peer, n in enumerate(sends):
-            for begin, end in _pieces(n, itemsize) if n else ():
+            for begin, end in pieces(n, itemsize) if n else ():
                 handles.append(handle.Isend(send.bytes(start + begin, start + end), dest=peer, tag=_TAG))
             start += n
         return handles
@@ -407,26 +305,28 @@ class Communicator:
         """What each process announced for this one."""
         if self.size == 1:
             return list(counts)
-        send = _Buffer(torch.tensor(list(counts), dtype=torch.int64))
-        receive = _Buffer.empty((self.size,), send.tensor)
+        send = Buffer(torch.tensor(list(counts), dtype=torch.int64))
+        receive = Buffer.empty((self.size,), send.tensor)
         with self._call("Alltoall", send.tensor.nbytes, ("counts",)) as handle:
-            handle.Alltoall(send.typed(0, self.size)[:1] + [1, _mpi_type(torch.int64)], [receive.memory, 1, _mpi_type(torch.int64)])
+            handle.Alltoall(
+                send.typed(0, self.size)[:1] + [1, mpi_type(torch.int64)], [receive.memory, 1, mpi_type(torch.int64)]
+            )
         return receive.tensor.tolist()
 
     def isend(self, tensor: Tensor, peer: int) -> Request:
         """Start sending to `peer`; not counted as a collective call, its bytes are."""
-        buffer = _Buffer(tensor)
+        buffer = Buffer(tensor)
         for traffic in _counting:
             traffic.bytes += buffer.tensor.nbytes
-        pieces = _pieces(tensor.numel(), tensor.element_size())
-        handles = [self.handle.Isend(buffer.bytes(*piece), dest=peer, tag=_TAG) for piece in pieces]
+        cuts = pieces(tensor.numel(), tensor.element_size())
+        handles = [self.handle.Isend(buffer.bytes(*piece), dest=peer, tag=_TAG) for piece in cuts]
         return Request(handles, lambda: None, keep=buffer)
 
     def irecv(self, like: Tensor, peer: int, *, into: bool = False) -> Request:
         """Start receiving a tensor of the shape and dtype of `like` from `peer`, into its memory if `into`."""
-        buffer = _Buffer(like) if into and like.is_contiguous() else _Buffer.empty(like.shape, like)
-        pieces = _pieces(like.numel(), like.element_size())
-        handles = [self.handle.Irecv(buffer.bytes(*piece), source=peer, tag=_TAG) for piece in pieces]
+        buffer = Buffer(like) if into and like.is_contiguous() else Buffer.empty(like.shape, like)
+        cuts = pieces(like.numel(), like.element_size())
+        handles = [self.handle.Irecv(buffer.bytes(*piece), source=peer, tag=_TAG) for piece in cuts]
 
         def finish() -> Tensor:
             result = buffer.result()

@@ -22,69 +22,22 @@ Watts, 1997). The next panel travels while this one is multiplied, and no more t
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .array import DNDarray, same_comm, wrap
 from .collectives import needs_grad
-from .communication import Communicator, Request
+from .communication import Communicator
 from .elementwise import as_operand, store
-from .layout import Grid, Layout
+from .layout import Layout
+from .panels import Kernel, Labels, Operand, stream, sum_over
 from .redistribution import move
 from .types import as_dtype, result_type
 
 __all__ = ["contract", "matmul"]
-
-PANEL = 8 * 2**20
-"""Bytes of one panel that travels."""
-
-
-class Labels(NamedTuple):
-    """The axes of both operands and of the result, one letter each; every letter of an operand is in another term."""
-
-    a: str
-    b: str
-    c: str
-
-    def kind(self, label: str) -> str:
-        if label not in self.c:
-            return "summed"
-        return "batch" if label in self.a and label in self.b else "free"
-
-
-class Operand:
-    """A local part with its layout and labels, free of gradients: what the rules move about."""
-
-    def __init__(self, tensor: Tensor, layout: Layout, labels: str, comm: Communicator) -> None:
-        self.tensor, self.layout, self.labels, self.comm = tensor, layout, labels, comm
-
-    def deals(self, g: int) -> str | None:
-        axis = self.layout.axes[g]
-        return None if axis is None else self.labels[axis]
-
-    def deal(self, grid: Grid, dealt: Sequence[str | None], counts: Sequence[Any]) -> None:
-        """Move to the layout that deals out these labels."""
-        axes = tuple(None if label is None else self.labels.index(label) for label in dealt)
-        target = Layout(self.layout.shape, grid, axes, counts)
-        self.tensor = move(self.tensor, self.layout, target, self.comm)
-        self.layout = target
-
-    def set(self, g: int, label: str | None, counts: Any = None) -> None:
-        """Deal out `label` along grid axis `g`, and nowhere else."""
-        dealt = [self.deals(h) for h in range(self.layout.grid.ndim)]
-        full = list(self.layout.counts)
-        if label in dealt and label is not None:
-            full[dealt.index(label)] = None
-            dealt[dealt.index(label)] = None
-        dealt[g], full[g] = label, counts
-        self.deal(self.layout.grid, dealt, full)
-
-    def axis(self, label: str) -> int:
-        return self.labels.index(label)
 
 
 def _to_one_grid(a: Operand, b: Operand) -> None:
@@ -124,7 +77,9 @@ def _settle_axis(a: Operand, b: Operand, g: int, labels: Labels) -> bool:
         leader, other, label = (a, b, x) if lead_is_a else (b, a, y)
         other.set(g, label, leader.layout.counts[g])
         return True
-    travelling = {(op.deals(h), op is a) for op in (a, b) for h in range(a.layout.grid.ndim) if _travels(a, b, h, labels) is op}
+    travelling = {
+        (op.deals(h), op is a) for op in (a, b) for h in range(a.layout.grid.ndim) if _travels(a, b, h, labels) is op
+    }
     summed = {label for label, _ in travelling if label is not None and labels.kind(label) == "summed"}
     if kinds == ("free", "free") and len(travelling) > 1:
         b.set(g, None)  # columns of b travel only where nothing else does
@@ -143,206 +98,18 @@ def _travels(a: Operand, b: Operand, g: int, labels: Labels) -> Operand | None:
     return a if labels.kind(x) == "summed" else b
 
 
-# --- the local product ------------------------------------------------------------------------------------------------
-
-
-class _Kernel:
-    """The product of local parts, as one (batched) matrix product into memory of the order batch, free a, free b."""
-
-    def __init__(self, labels: Labels) -> None:
-        self.batch = [x for x in labels.c if labels.kind(x) == "batch"]
-        self.rows = [x for x in labels.c if x in labels.a and x not in labels.b]
-        self.columns = [x for x in labels.c if x in labels.b and x not in labels.a]
-        self.summed = [x for x in labels.a if labels.kind(x) == "summed"]
-        self.labels = labels
-        self.order = "".join(self.batch + self.rows + self.columns)
-
-    @staticmethod
-    def _matrix(tensor: Tensor, labels: str, groups: Sequence[Sequence[str]]) -> Tensor:
-        order = [labels.index(x) for group in groups for x in group]
-        sizes = [math.prod(tensor.shape[labels.index(x)] for x in group) for group in groups]
-        matrix = tensor.permute(order).reshape(sizes)
-        return matrix.squeeze(0) if sizes[0] == 1 else matrix
-
-    def sizes(self, a: Tensor, b: Tensor) -> dict[str, int]:
-        return dict(zip(self.labels.a, a.shape, strict=True)) | dict(zip(self.labels.b, b.shape, strict=True))
-
-    def empty(self, a: Tensor, b: Tensor, **sizes: int) -> Tensor:
-        """Memory for the result; `sizes` of labels that a and b have in another length."""
-        known = self.sizes(a, b) | sizes
-        return a.new_empty([known[x] for x in self.order])
-
-    def __call__(self, a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> Tensor:
-        """out = a b, or out += a b."""
-        left = self._matrix(a, self.labels.a, (self.batch, self.rows, self.summed))
-        right = self._matrix(b, self.labels.b, (self.batch, self.summed, self.columns))
-        sizes = [math.prod(out.shape[self.order.index(x)] for x in group) for group in (self.batch, self.rows, self.columns)]
-        flat = left.ndim == 2
-        try:
-            target = out.view(sizes[1:] if flat else sizes)
-        except RuntimeError:  # a part of a larger result
-            target = out.new_empty(0)
-        if target.shape != torch.Size(sizes[1:] if flat else sizes):
-            product = torch.matmul(left, right).reshape(out.shape)
-            return out.add_(product) if add else out.copy_(product)
-        if not add:
-            torch.matmul(left, right, out=target)
-        elif flat:
-            target.addmm_(left, right)
-        else:
-            target.baddbmm_(left, right)
-        return out
-
-    def finish(self, out: Tensor) -> Tensor:
-        """The result with its axes in the order asked for."""
-        return out.permute([self.order.index(x) for x in self.labels.c])
-
-
-# --- along the grid ---------------------------------------------------------------------------------------------------
-
-
-def _cuts(n: int, offsets: Sequence[Sequence[int]], width: int) -> list[tuple[int, int]]:
-    """Panels that cross no process's border and are no wider than `width`."""
-    edges = sorted({0, n, *(o for row in offsets for o in row)})
-    return [
-        (low, min(low + width, stop))
-        for start, stop in zip(edges[:-1], edges[1:], strict=True)
-        for low in range(start, stop, width)
-    ]
-
-
-def _panel(op: Operand, g: int | None, label: str, start: int, stop: int) -> Request:
-    """The part `[start, stop)` along `label`: broadcast from its owner along grid axis `g`, or cut out here."""
-    axis = op.axis(label)
-    if g is None:
-        part = op.tensor.narrow(axis, start, stop - start)
-        return Request([], lambda: part)
-    along = op.comm.along(op.layout.grid, (g,))
-    offsets = op.layout.offsets[g]
-    assert offsets is not None
-    owner = next(r for r in range(along.size) if offsets[r] <= start < offsets[r + 1])
-    if owner == along.rank:
-        part = op.tensor.narrow(axis, start - offsets[owner], stop - start)
-    else:
-        shape = list(op.tensor.shape)
-        shape[axis] = stop - start
-        part = op.tensor.new_empty(()).expand(shape)
-    return along.ibroadcast(part, owner)
-
-
-def _row_bytes(op: Operand, label: str) -> int:
-    n = op.tensor.shape[op.axis(label)]
-    rest = math.prod(m for i, m in enumerate(op.tensor.shape) if i != op.axis(label))
-    return max(1, rest * op.tensor.element_size()) if n or rest else 1
-
-
-def _stream(a: Operand, b: Operand, kernel: _Kernel, label: str, routes: tuple[int | None, int | None]) -> Tensor:
-    """Add up (or, for a free label, put side by side) the products of panels along `label`."""
-    movers = [op for op, g in zip((a, b), routes, strict=True) if g is not None]
-    n = max(op.layout.shape[op.axis(label)] for op in movers)
-    width = max(1, PANEL // max(_row_bytes(op, label) for op in movers))
-    cuts = _cuts(n, [op.layout.offsets[g] for op, g in zip((a, b), routes, strict=True) if g is not None], width)  # type: ignore[misc]
-    free = kernel.labels.kind(label) == "free"
-    out = kernel.empty(a.tensor, b.tensor, **({label: n} if free else {}))
-    if not cuts:
-        return out.zero_()
-
-    def start(cut: tuple[int, int]) -> tuple[Request, Request]:
-        both = []
-        for op, g in zip((a, b), routes, strict=True):
-            whole = op.tensor
-            both.append(_panel(op, g, label, *cut) if label in op.labels else Request([], lambda whole=whole: whole))
-        return both[0], both[1]
-
-    under_way = start(cuts[0])
-    for i, (low, high) in enumerate(cuts):
-        coming = start(cuts[i + 1]) if i + 1 < len(cuts) else None
-        left, right = (request.wait() for request in under_way)
-        if free:
-            kernel(left, right, out.narrow(kernel.order.index(label), low, high - low))
-        else:
-            kernel(left, right, out, add=i > 0)
-        if coming is not None:
-            under_way = coming
-    return out
-
-
-def _reduce_parts(
-    product: Callable[[int, int], Tensor], out: Tensor, axis: int, cuts: Sequence[tuple[int, int, int | None]], along: Communicator, first: int
-) -> Tensor:
-    """Compute parts of a partial result one by one and reduce each, to its owner or (None) to all, while the next is
-    computed. `out` holds this process's part, which begins at `first` along `axis`."""
-    pending: tuple[Request, int, int, int | None] | None = None
-
-    def land(entry: tuple[Request, int, int, int | None]) -> None:
-        request, low, high, root = entry
-        result = request.wait()
-        if root is None or root == along.rank:
-            out.narrow(axis, low - first, high - low).copy_(result)
-
-    for low, high, root in cuts:
-        part = product(low, high)
-        request = along.iallreduce(part) if root is None else along.ireduce(part, root)
-        if pending is not None:
-            land(pending)
-        pending = (request, low, high, root)
-    if pending is not None:
-        land(pending)
-    return out
-
-
-def _sum_over(
-    a: Operand, b: Operand, kernel: _Kernel, grid_axes: tuple[int, ...], scatter: str | None, full: Tensor | None
-) -> tuple[Tensor, Any]:
-    """Reduce partial products along grid axes; the result is split along `scatter` or replicated.
-
-    `full` is the partial product, if panels had to travel to make it.
-    """
-    grid, comm = a.layout.grid, a.comm
-    along = comm.along(grid, grid_axes)
-    sizes = kernel.sizes(a.tensor, b.tensor)
-    label = scatter or next((x for x in kernel.order), None)
-    if label is None:
-        partial = kernel(a.tensor, b.tensor, kernel.empty(a.tensor, b.tensor)) if full is None else full
-        return along.allreduce(partial), None
-    n = sizes[label]
-    axis = kernel.order.index(label)
-    row = max(1, math.prod(sizes[x] for x in kernel.order if x != label) * a.tensor.element_size())
-    width = max(1, PANEL // row)
-    counts: Any = None
-    if scatter is None:
-        cuts: list[tuple[int, int, int | None]] = [(low, min(low + width, n), None) for low in range(0, n, width)]
-        first, mine = 0, n
-    else:
-        draft = Layout((n,), Grid(along.size), 0)
-        counts, offsets = draft.counts[0], draft.offsets[0]
-        assert counts is not None and offsets is not None
-        cuts = []
-        for low, high in _cuts(n, [offsets], width):
-            cuts.append((low, high, next(r for r in range(along.size) if offsets[r] <= low < offsets[r + 1])))
-        first, mine = offsets[along.rank], counts[along.rank]
-    out = kernel.empty(a.tensor, b.tensor, **{label: mine})
-
-    def product(low: int, high: int) -> Tensor:
-        if full is not None:
-            return full.narrow(axis, low, high - low)
-        left = a.tensor.narrow(a.axis(label), low, high - low) if label in a.labels else a.tensor
-        right = b.tensor.narrow(b.axis(label), low, high - low) if label in b.labels else b.tensor
-        return kernel(left, right, kernel.empty(left, right))
-
-    return _reduce_parts(product, out, axis, cuts, along, first), counts
-
-
 def _multiply(a: Operand, b: Operand, labels: Labels, target: Layout | None) -> tuple[Tensor, Layout]:
     """The local part of the product, and its layout: `target` if that is given."""
     comm = a.comm
     _to_one_grid(a, b)
     _settle(a, b, labels)
     grid = a.layout.grid
-    kernel = _Kernel(labels)
+    kernel = Kernel(labels)
     travelling = {g: op for g in range(grid.ndim) if (op := _travels(a, b, g, labels)) is not None}
     summed = tuple(
-        g for g in range(grid.ndim) if a.deals(g) is not None and a.deals(g) == b.deals(g) and labels.kind(a.deals(g)) == "summed"  # type: ignore[arg-type]
+        g
+        for g in range(grid.ndim)
+        if a.deals(g) is not None and a.deals(g) == b.deals(g) and labels.kind(a.deals(g)) == "summed"  # type: ignore[arg-type]
     )
     axes: list[int | None] = [None] * grid.ndim
     counts: list[Any] = [None] * grid.ndim
@@ -355,10 +122,10 @@ def _multiply(a: Operand, b: Operand, labels: Labels, target: Layout | None) -> 
     if travelling:
         label = next(op.deals(g) for g, op in travelling.items())
         routes = tuple(next((g for g, op in travelling.items() if op is one), None) for one in (a, b))
-        partial = _stream(a, b, kernel, label, routes)  # type: ignore[arg-type]
+        partial = stream(a, b, kernel, label, routes)  # type: ignore[arg-type]
     if any(p > 1 for g, p in enumerate(grid.shape) if g in summed):
         scatter = _scatter_label(labels, axes, summed, target)
-        partial, share = _sum_over(a, b, kernel, summed, scatter, partial)
+        partial, share = sum_over(a, b, kernel, summed, scatter, partial)
         if scatter is not None:
             axes[summed[0]], counts[summed[0]] = labels.c.index(scatter), share
     elif partial is None:
@@ -468,8 +235,10 @@ def matmul(x1: Any, x2: Any, /, out: DNDarray | None = None, *, dtype: Any = Non
     a, b = (x if x.dtype is kernel_type else x.astype(kernel_type) for x in (a, b))
     k = a.shape[-1]
     if b.shape[-2 if b.ndim > 1 else 0] != k:
-        raise ValueError(f"matmul of shapes {a.shape} and {b.shape}: the last axis of the first and the last but one of "
-                         f"the second must agree, {k} is not {b.shape[-2 if b.ndim > 1 else 0]}")
+        raise ValueError(
+            f"matmul of shapes {a.shape} and {b.shape}: the last axis of the first and the last but one of "
+            f"the second must agree, {k} is not {b.shape[-2 if b.ndim > 1 else 0]}"
+        )
     a, b, labels = _matmul_labels(a, b)
     result = contract(a, b, labels)
     if computed is torch.bool:
@@ -490,7 +259,9 @@ def _matmul_labels(a: DNDarray, b: DNDarray) -> tuple[DNDarray, DNDarray, Labels
         names = letters[len(lead) - len(own) :]
         wide = lead[len(lead) - len(own) :]
         stretched = tuple(i for i, (n, m) in enumerate(zip(own, wide, strict=True)) if n != m)
-        terms.append((squeeze(x, stretched) if stretched else x, "".join(c for i, c in enumerate(names) if i not in stretched)))
+        terms.append(
+            (squeeze(x, stretched) if stretched else x, "".join(c for i, c in enumerate(names) if i not in stretched))
+        )
     (a, names_a), (b, names_b) = terms
     la = names_a + ("mk" if a.ndim - len(names_a) == 2 else "k")
     lb = names_b + ("kn" if b.ndim - len(names_b) == 2 else "k")

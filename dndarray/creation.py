@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from .array import DNDarray, wrap
 from .communication import Communicator, as_comm
 from .device import as_device
 from .elementwise import FUNCTIONS, as_operand
-from .errors import agreed
 from .layout import Grid, Layout, Split
 from .redistribution import move
 from .types import as_dtype, kind, result_type
@@ -23,11 +21,8 @@ __all__ = [
     "arange",
     "array",
     "asarray",
-    "diag",
-    "diagonal",
     "empty",
     "empty_like",
-    "eye",
     "full",
     "full_like",
     "linspace",
@@ -35,9 +30,6 @@ __all__ = [
     "meshgrid",
     "ones",
     "ones_like",
-    "tri",
-    "tril",
-    "triu",
     "zeros",
     "zeros_like",
 ]
@@ -277,25 +269,32 @@ def _compare(comm: Communicator, tensor: Tensor, is_split: Split) -> list[tuple[
 def _layout_of_parts(shapes: list[tuple[int, ...]], is_split: Split, grid: Any, comm: Communicator) -> Layout:
     if not shapes[0]:
         raise ValueError("`is_split` needs parts of one dimension or more")
-    draft = make_layout(shapes[0] if len(shapes) == 1 else [max(column) for column in zip(*shapes, strict=True)], is_split, grid, comm)
-    shape, counts = list(draft.shape), []
+    draft = make_layout(
+        shapes[0] if len(shapes) == 1 else [max(column) for column in zip(*shapes, strict=True)], is_split, grid, comm
+    )
+    shape = list(draft.shape)
+    counts: list[list[int] | None] = []
     every = shapes if len(shapes) == comm.size else shapes * comm.size
     for g, a in enumerate(draft.axes):
         if a is None:
             counts.append(None)
             continue
-        lengths = [{every[r][a] for r in range(comm.size) if draft.grid.coordinates(r)[g] == c} for c in range(draft.grid.shape[g])]
+        lengths = [
+            {every[r][a] for r in range(comm.size) if draft.grid.coordinates(r)[g] == c}
+            for c in range(draft.grid.shape[g])
+        ]
         if any(len(found) > 1 for found in lengths):
             raise ValueError(f"parts of shapes {every} do not make a regular array with is_split={is_split}")
-        counts.append([found.pop() for found in lengths])
-        shape[a] = sum(counts[-1])
+        dealt = [found.pop() for found in lengths]
+        counts.append(dealt)
+        shape[a] = sum(dealt)
     return Layout(shape, draft.grid, draft.axes, counts)
 
 
 # --- ranges -----------------------------------------------------------------------------------------------------------
 
 
-def _positions(layout: Layout, comm: Communicator, device: Any, axis: int = 0) -> Tensor:
+def positions(layout: Layout, comm: Communicator, device: Any, axis: int = 0) -> Tensor:
     """Global indices of this process along `axis`."""
     return torch.arange(*layout.box(comm.rank)[axis], device=as_device(device))
 
@@ -323,7 +322,7 @@ def arange(
     comm = as_comm(comm)
     layout = make_layout(max(0, math.ceil((stop - start) / step)), split, grid, comm)
     chosen = as_dtype(dtype) if dtype is not None else result_type(start, stop, step)
-    index = _positions(layout, comm, device)
+    index = positions(layout, comm, device)
     if all(isinstance(v, (int, np.integer)) for v in (start, step)):
         values = index * int(step) + int(start)
     else:
@@ -356,7 +355,7 @@ def linspace(
     parts = num - 1 if endpoint else num
     complex_ = isinstance(start, complex) or isinstance(stop, complex)
     step = (stop - start) / parts if parts > 0 else float("nan")
-    index = _positions(layout, comm, device)
+    index = positions(layout, comm, device)
     values = index.to(torch.complex128 if complex_ else torch.float64) * (step if parts > 0 else 0) + start
     if endpoint and num > 1:
         values = torch.where(index == num - 1, torch.tensor(stop, dtype=values.dtype, device=values.device), values)
@@ -387,114 +386,6 @@ def logspace(
     return DNDarray(result.to(as_dtype(dtype or float)), exponents.layout, exponents.comm)
 
 
-# --- diagonals and triangles ------------------------------------------------------------------------------------------
-
-
-def _offsets(layout: Layout, comm: Communicator, device: Any) -> Tensor:
-    """Column minus row of each element of the last two axes of this process's part."""
-    rows = _positions(layout, comm, device, layout.ndim - 2)
-    return _positions(layout, comm, device, layout.ndim - 1) - rows.unsqueeze(1)
-
-
-def eye(
-    n: int,
-    m: int | None = None,
-    k: int = 0,
-    dtype: Any = None,
-    *,
-    split: Split = None,
-    device: Any = None,
-    comm: Any = None,
-    grid: Any = None,
-) -> DNDarray:
-    """Ones on the k-th diagonal of an n x m array, zeros elsewhere. Local."""
-    result = zeros((n, n if m is None else m), dtype, split=split, device=device, comm=comm, grid=grid)
-    (top, bottom), (left, right) = result.layout.box(result.comm.rank)
-    first, last = max(top, left - k), min(bottom, right - k)
-    rows = torch.arange(first, max(first, last), device=result.device)
-    result.larray[rows - top, rows + k - left] = 1
-    return result
-
-
-def tri(
-    n: int,
-    m: int | None = None,
-    k: int = 0,
-    dtype: Any = None,
-    *,
-    split: Split = None,
-    device: Any = None,
-    comm: Any = None,
-    grid: Any = None,
-) -> DNDarray:
-    """Ones at and below the k-th diagonal of an n x m array, zeros elsewhere. Local."""
-    comm = as_comm(comm)
-    layout = make_layout((n, n if m is None else m), split, grid, comm)
-    return DNDarray((_offsets(layout, comm, device) <= k).to(as_dtype(dtype or float)), layout, comm)
-
-
-def _triangle(x: Any, k: int, lower: bool) -> DNDarray:
-    x = as_operand(x)
-    if x.ndim < 2:
-        raise ValueError(f"triangles need two dimensions or more, not {x.ndim}")
-    offsets = _offsets(x.layout, x.comm, x.device)
-    keep = offsets <= k if lower else offsets >= k
-    return DNDarray(torch.where(keep, x.larray, torch.zeros_like(x.larray)), x.layout, x.comm)
-
-
-def tril(x: Any, k: int = 0) -> DNDarray:
-    """`x` with zeros above the k-th diagonal of its last two axes. Local."""
-    return _triangle(x, k, lower=True)
-
-
-def triu(x: Any, k: int = 0) -> DNDarray:
-    """`x` with zeros below the k-th diagonal of its last two axes. Local."""
-    return _triangle(x, k, lower=False)
-
-
-def diagonal(x: Any, offset: int = 0) -> DNDarray:
-    """The `offset`-th diagonal of a matrix, split as the matrix is. Local on 1-D grids, else one redistribution."""
-    x = as_operand(x)
-    if x.ndim != 2:
-        raise ValueError(f"diagonal takes two dimensions, not {x.ndim}")
-    dealt = [a for a in x.layout.axes if a is not None]
-    layout = x.layout if len(dealt) < 2 else x.layout.undeal(1)
-    local = move(x.larray, x.layout, layout, x.comm)
-
-    def span(rank: int) -> tuple[int, int]:
-        (top, bottom), (left, right) = layout.box(rank)
-        first = max(top, left - offset)
-        return first, max(first, min(bottom, right - offset))
-
-    (top, bottom), (left, right) = layout.box(x.comm.rank)
-    rows = torch.arange(*span(x.comm.rank), device=x.device)
-    n = max(0, min(x.shape[0], x.shape[1] - offset) - max(0, -offset))
-    counts: list[list[int] | None] = []
-    for g, a in enumerate(layout.axes):
-        others = [0] * layout.grid.ndim
-        ranks = [layout.grid.rank([*others[:g], c, *others[g + 1 :]]) for c in range(layout.grid.shape[g])]
-        counts.append(None if a is None else [span(r)[1] - span(r)[0] for r in ranks])
-    axes = tuple(None if a is None else 0 for a in layout.axes)
-    return wrap(local[rows - top, rows + offset - left], Layout((n,), layout.grid, axes, counts), x.comm)
-
-
-def diag(v: Any, k: int = 0) -> DNDarray:
-    """The k-th diagonal of a matrix, or for a vector the matrix that has it there, split by rows if the vector is."""
-    v = as_operand(v)
-    if v.ndim == 2:
-        return diagonal(v, k)
-    if v.ndim != 1:
-        raise ValueError(f"diag takes one or two dimensions, not {v.ndim}")
-    from .manipulation import concatenate, expand_dims
-
-    n = len(v) + abs(k)
-    if k:
-        filler = zeros(abs(k), v.dtype, device=v.device, comm=v.comm)
-        v = concatenate([v, filler] if k > 0 else [filler, v], 0)
-    on = eye(n, n, k, torch.bool, split=v.split, device=v.device, comm=v.comm, grid=v.layout.grid)
-    return FUNCTIONS["where"](on, expand_dims(v, 1), 0)
-
-
 def meshgrid(*arrays: Any, indexing: str = "xy") -> list[DNDarray]:
     """Coordinate arrays from coordinate vectors; each vector's split is kept along its axis where the grid allows."""
     from .manipulation import broadcast_arrays, reshape
@@ -505,5 +396,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[DNDarray]:
     places = list(range(len(vectors)))
     if indexing == "xy" and len(vectors) > 1:
         places[0], places[1] = 1, 0
-    shaped = [reshape(v, [-1 if a == p else 1 for a in range(len(vectors))]) for v, p in zip(vectors, places, strict=True)]
+    shaped = [
+        reshape(v, [-1 if a == p else 1 for a in range(len(vectors))]) for v, p in zip(vectors, places, strict=True)
+    ]
     return list(broadcast_arrays(*shaped)) if shaped else []

@@ -45,7 +45,7 @@ def as_operand(value: Any, comm: Communicator | None = None) -> DNDarray:
         if array.dtype == object:
             raise TypeError(f"a {type(value).__name__} of unequal or unknown parts does not make an array: {value!r}")
         typeless = array.dtype == np.float64  # a list of Python floats has no type of its own
-        tensor = torch.from_numpy(array).to(torch.get_default_dtype() if typeless else None)  # type: ignore[call-overload]
+        tensor = torch.from_numpy(array).to(torch.get_default_dtype() if typeless else None)
     else:
         raise TypeError(f"an operand must be an array, a number or a list, not {type(value).__name__}")
     return DNDarray(tensor, Layout(tuple(tensor.shape), comm.grid), comm)
@@ -176,7 +176,12 @@ def _make_binary(op: Op) -> Callable:
             tensor = x1.larray
             if type(x2) is DNDarray:
                 other = x2.larray
-                if x1.layout is x2.layout and tensor.dtype is other.dtype and tensor.dtype in direct and x1.comm is x2.comm:
+                if (
+                    x1.layout is x2.layout
+                    and tensor.dtype is other.dtype
+                    and tensor.dtype in direct
+                    and x1.comm is x2.comm
+                ):
                     return DNDarray(fn(tensor, other), x1.layout, x1.comm)
             elif takes_scalar and tensor.dtype in direct and _scalar_fits(x2, tensor.dtype):
                 return DNDarray(fn(tensor, x2), x1.layout, x1.comm)

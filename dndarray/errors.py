@@ -58,8 +58,6 @@ def agreed(comm: Communicator) -> Iterator[None]:
             raise failure
         return
     failures = comm.allgather_object(_portable(failure))
-    for rank, error in enumerate(failures):
-        if error is not None:
-            if failure is not None:
-                raise failure
-            raise _rebuild(error, rank)
+    for rank, other in enumerate(failures):
+        if other is not None:
+            raise failure if failure is not None else _rebuild(other, rank)

@@ -7,6 +7,7 @@ negative steps along a split axis, one broadcast for integers on a split axis. W
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -89,8 +90,10 @@ def basic_plan(layout: Layout, rank: int, frozen: tuple) -> BasicPlan:
     entries = complete(frozen, layout.ndim)
     local: list[slice] = []
     view: list[Any] = []
-    flips, points, shape = [], [], []
-    counts: dict[int, list[int]] = {}
+    flips: list[int] = []
+    points: list[int] = []
+    shape: list[int] = []
+    counts: dict[int, Sequence[int]] = {}
     kept: list[int | None] = []
     position = 0
     for entry in entries:
@@ -119,7 +122,7 @@ def basic_plan(layout: Layout, rank: int, frozen: tuple) -> BasicPlan:
             assert offsets is not None
             firsts = [max(0, -((start - o) // step)) for o in offsets]  # elements of the slice before each offset
             firsts = [min(f, length) for f in firsts]
-            counts[axis] = [b - a for a, b in zip(firsts[:-1], firsts[1:], strict=True)]
+            counts[axis] = tuple(b - a for a, b in zip(firsts[:-1], firsts[1:], strict=True))
             c = layout.grid.coordinates(rank)[g]
             begin = start + firsts[c] * step - offsets[c]
             local.append(slice(begin, begin + counts[axis][c] * step, step) if counts[axis][c] else slice(0, 0))
@@ -128,9 +131,9 @@ def basic_plan(layout: Layout, rank: int, frozen: tuple) -> BasicPlan:
     result_shape = [0] * position
     for p, entry in enumerate(e for e in view if e != 0):
         result_shape[p] = 1 if entry is None else -1
-    for axis, p in enumerate(kept):
-        if p is not None:
-            result_shape[p] = shape[axis]
+    for axis, place in enumerate(kept):
+        if place is not None:
+            result_shape[place] = shape[axis]
     final = whole.derive(result_shape, kept)
     travels = whole is not sliced or any(layout.grid_axis(a) is not None for a in flips)
     direct = None if travels or flips else _merge(local, view)

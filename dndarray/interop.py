@@ -24,7 +24,7 @@ def _array_function(self: DNDarray, func: Any, types: Any, args: tuple, kwargs: 
     ours = _NUMPY.get(func)
     if ours is None:
         raise TypeError(
-            f"numpy.{func.__name__} is not implemented for distributed arrays; use x.numpy() (all of it, collective) or "
+            f"numpy.{func.__name__} is not implemented for distributed arrays; use x.numpy() (all of it) or "
             "x.larray (this process's part)"
         )
     return ours(*args, **kwargs)
@@ -61,7 +61,7 @@ def _torch_function(cls: type, func: Any, types: Any, args: tuple = (), kwargs: 
     if ours is None:
         name = getattr(func, "__name__", func)
         raise TypeError(
-            f"torch.{name} is not implemented for distributed arrays; use x.torch() (all of it, collective) or x.larray "
+            f"torch.{name} is not implemented for distributed arrays; use x.torch() (all of it) or x.larray "
             "(this process's part)"
         )
     options = dict(kwargs or {})
@@ -78,7 +78,9 @@ def _namespace(self: DNDarray, *, api_version: str | None = None) -> Any:
     return dndarray
 
 
-_TORCH_DIFFERS = frozenset({"max", "min", "std", "var", "where", "split", "print", "meshgrid", "full_like", "empty_like", "round"})
+_TORCH_DIFFERS = frozenset(
+    {"max", "min", "std", "var", "where", "split", "print", "meshgrid", "full_like", "empty_like", "round"}
+)
 """Names that torch shares with NumPy but gives other arguments or results."""
 
 

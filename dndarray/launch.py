@@ -67,7 +67,9 @@ def share_node() -> None:
     _, ranks = node()
     if ranks > 1 and "OMP_NUM_THREADS" not in os.environ:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        torch.set_num_threads(max(1, cores // ranks if cores == os.cpu_count() else min(cores, torch.get_num_threads())))
+        torch.set_num_threads(
+            max(1, cores // ranks if cores == os.cpu_count() else min(cores, torch.get_num_threads()))
+        )
 
 
 def end_run(status: int = 1) -> None:

@@ -63,7 +63,11 @@ def round(x: Any, decimals: int = 0, out: DNDarray | None = None) -> DNDarray:
             return torch.complex(rounded(t.real), rounded(t.imag))
         if kind(t.dtype) < 2 and decimals >= 0:
             return t.clone()
-        return torch.round(t, decimals=decimals) if kind(t.dtype) == 2 else (t / 10**-decimals).round().to(t.dtype) * 10**-decimals
+        return (
+            torch.round(t, decimals=decimals)
+            if kind(t.dtype) == 2
+            else (t / 10**-decimals).round().to(t.dtype) * 10**-decimals
+        )
 
     return apply(rounded, (x,), (floating_of(x.dtype) if x.dtype is torch.bool else None,), out)
 
@@ -88,7 +92,8 @@ def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan:
     computed = floating_of(result_type(x1, x2))
 
     def close(a: Tensor, b: Tensor) -> Tensor:
-        return torch.isclose(*torch.broadcast_tensors(a, b), rtol=rtol, atol=atol, equal_nan=equal_nan)
+        a, b = torch.broadcast_tensors(a, b)
+        return torch.isclose(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
     return apply(close, (x1, x2), (computed, computed))
 

@@ -199,7 +199,7 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> DNDarray:
 
 
 def broadcast_to(x: Any, shape: Sequence[int]) -> DNDarray:
-    """`x` stretched to `shape`, keeping its split; a view. Communication: one broadcast if a split axis is stretched."""
+    """`x` stretched to `shape`, keeping its split; a view. Communication: a broadcast if a split axis is stretched."""
     x = as_operand(x)
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),)  # type: ignore[call-overload]
     if broadcast_shapes(x.shape, shape) != shape:
@@ -256,7 +256,6 @@ def concatenate(
         raise ValueError("concatenate needs one array or more")
     if axis is None:
         parts, axis = [ravel(p) for p in parts], 0
-    comm = same_comm(parts)
     axis = normalize_axis(axis, parts[0].ndim)
     rests = {(*p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
     if len(rests) > 1 or len({p.ndim for p in parts}) > 1:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import contraction, creation, indexing, logic, manipulation, reduction
+from . import indexing, logic, manipulation
 from .array import DNDarray
 from .broadcasting import align_to, broadcast_shapes
-from .elementwise import FUNCTIONS, apply, as_operand, compute_type
+from .elementwise import as_operand, compute_type
 from .types import can_cast
 from .ufuncs import OPS
 
@@ -35,29 +35,26 @@ OPERATORS = {
 }
 """Python's binary operators, with a reflected form each, and in place but for divmod."""
 
-COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert"}
 
-METHODS = {
+METHODS = (
     # elementwise and logic
-    **{name: name for name in ("abs", "conj", "conjugate", "clip", "round", "exp", "log", "sqrt", "square", "sin", "cos", "tan", "tanh", "isclose")},
+    "abs conj conjugate clip round exp log sqrt square sin cos tan tanh isclose "
     # reductions and scans
-    **{
-        name: name
-        for name in (
-            "sum prod min max mean var std all any argmin argmax count_nonzero ptp cumsum cumprod"
-        ).split()
-    },
+    "sum prod min max mean var std all any argmin argmax count_nonzero ptp cumsum cumprod "
     # rearrangement
-    **{
-        name: name
-        for name in (
-            "resplit resplit_ balance balance_ redistribute redistribute_ reshape transpose swapaxes expand_dims squeeze "
-            "broadcast_to flip roll ravel flatten nonzero take diagonal"
-        ).split()
-    },
-}
-"""Methods by name, with the name of the function that they call with the array as first argument."""
+    "resplit resplit_ balance balance_ redistribute redistribute_ swapaxes expand_dims squeeze broadcast_to flip roll "
+    "ravel flatten nonzero take diagonal"
+).split()
+"""Functions that are methods, too, with the array as first argument."""
 
 _ACCEPTED = (DNDarray, bool, int, float, complex, np.ndarray, np.generic, torch.Tensor, list, tuple)
 
@@ -136,13 +133,13 @@ def install(functions: dict[str, Callable]) -> None:
         setattr(DNDarray, f"__{word}__", _operator(functions[name], reflected=False))
     for word, name in UNARY.items():
         setattr(DNDarray, f"__{word}__", _delegate(f"__{word}__", functions[name]))
-    for name, target in METHODS.items():
-        setattr(DNDarray, name, _delegate(name, functions[target]))
+    for name in METHODS:
+        setattr(DNDarray, name, _delegate(name, functions[name]))
     for name, method in (("reshape", _reshape), ("transpose", _transpose)):
         method.__doc__ = functions[name].__doc__
         setattr(DNDarray, name, method)
-    DNDarray.__getitem__ = indexing.getitem  # type: ignore[attr-defined]
-    DNDarray.__setitem__ = indexing.setitem  # type: ignore[attr-defined]
+    for name, function in (("__getitem__", indexing.getitem), ("__setitem__", indexing.setitem)):
+        setattr(DNDarray, name, function)
     DNDarray.T = property(manipulation.transpose, doc="The axes reversed; a view.")  # type: ignore[attr-defined]
     DNDarray.mT = property(manipulation.matrix_transpose, doc="The last two axes exchanged; a view.")  # type: ignore[attr-defined]
     for name in ("real", "imag"):

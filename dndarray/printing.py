@@ -126,7 +126,7 @@ def print(x: Any, *args: Any, **options: Any) -> None:  # noqa: A001 - the word 
             texts.append(str(item))
     rank = arrays[0].comm.rank if arrays else _rank()
     if rank == 0:
-        builtins.print(*texts, **options)
+        builtins.print(*texts, **options)  # noqa: T201 - the purpose
 
 
 def _rank() -> int:

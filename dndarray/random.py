@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from .array import DNDarray
-from .communication import as_comm, get_comm
-from .creation import arange, make_layout
+from .communication import as_comm
+from .creation import make_layout
 from .device import as_device
 from .elementwise import FUNCTIONS, as_operand
-from .layout import Layout, Split
+from .layout import Layout
 from .types import as_dtype, kind
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 _RUN = 1024
-"""Elements in one piece of memory from which on a piece is drawn by itself; shorter ones are cut out of longer draws."""
+"""Elements in one piece of memory from which on it is drawn by itself; shorter ones are cut out of longer draws."""
 
 _BLOCK = 2**20
 """Elements drawn at a time where pieces are cut out."""
@@ -64,7 +64,9 @@ def _philox(key: int, draw: int, block: int) -> np.random.Philox:
     high = 0 if block else 2**64 - 1
     third = draw if block else (draw - 1) % 2**64
     fourth = 0 if block or draw else 2**64 - 1
-    return np.random.Philox(key=np.array([key, 0], dtype=np.uint64), counter=np.array([counter, high, third, fourth], dtype=np.uint64))
+    return np.random.Philox(
+        key=np.array([key, 0], dtype=np.uint64), counter=np.array([counter, high, third, fourth], dtype=np.uint64)
+    )
 
 
 def _unit(key: int, draw: int, start: int, count: int) -> np.ndarray:
@@ -118,7 +120,7 @@ def _outer_starts(outer: Sequence[range], shape: Sequence[int], stride: int) -> 
 
 
 def _bounded(words: np.ndarray, span: int) -> np.ndarray:
-    """Words brought to [0, span) by the high part of word * span: no element waits for another (bias < span / 2**64)."""
+    """Words brought to [0, span) by the high part of word * span, so that each takes one word (bias < span / 2**64)."""
     if span == 2**64:
         return words
     low_mask = np.uint64(0xFFFFFFFF)
@@ -193,13 +195,17 @@ class Generator:
         result = self._draw(size, torch.float64, _unit, _checked_place(place))
         return _below_one(result, target)
 
-    def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None, dtype: Any = None, **place: Any) -> DNDarray:
+    def uniform(
+        self, low: float = 0.0, high: float = 1.0, size: Any = None, dtype: Any = None, **place: Any
+    ) -> DNDarray:
         """Uniform on [low, high)."""
         result = self._draw(size, torch.float64, _unit, _checked_place(place))
         result.larray.mul_(high - low).add_(low)
         return result.astype(_floating(dtype), copy=False)
 
-    def normal(self, loc: float = 0.0, scale: float = 1.0, size: Any = None, dtype: Any = None, **place: Any) -> DNDarray:
+    def normal(
+        self, loc: float = 0.0, scale: float = 1.0, size: Any = None, dtype: Any = None, **place: Any
+    ) -> DNDarray:
         """Normal with mean `loc` and standard deviation `scale`: the inverse of the distribution function at a uniform
         number, so that an element takes exactly one word."""
         if scale < 0:
@@ -216,7 +222,13 @@ class Generator:
         return self.normal(0.0, 1.0, size, dtype, **place)
 
     def integers(
-        self, low: int, high: int | None = None, size: Any = None, dtype: Any = None, endpoint: bool = False, **place: Any
+        self,
+        low: int,
+        high: int | None = None,
+        size: Any = None,
+        dtype: Any = None,
+        endpoint: bool = False,
+        **place: Any,
     ) -> DNDarray:
         """Integers uniform on [low, high), or [0, low) without `high`; with `endpoint` the upper end is included."""
         if high is None:
@@ -225,7 +237,9 @@ class Generator:
         target = as_dtype(dtype) if dtype is not None else torch.int64
         info = torch.iinfo(target)
         if not info.min <= low < high <= info.max + 1:
-            raise ValueError(f"integers needs low < high within {target}'s [{info.min}, {info.max}], got [{low}, {high})")
+            raise ValueError(
+                f"integers needs low < high within {target}'s [{info.min}, {info.max}], got [{low}, {high})"
+            )
 
         def make(key: int, draw: int, start: int, count: int) -> np.ndarray:
             numbers = _bounded(_words(key, draw, start, count), high - low)
@@ -252,7 +266,7 @@ class Generator:
             return self._permuted(int(x), _checked_place(place))
         x = as_operand(x)
         order = self._permuted(x.shape[axis], {"comm": x.comm, "device": x.device})
-        return x[(slice(None),) * (axis % x.ndim) + (order,)]  # type: ignore[index]
+        return x[(slice(None),) * (axis % x.ndim) + (order,)]
 
     def _permuted(self, n: int, place: dict[str, Any]) -> DNDarray:
         if n < 0:
@@ -318,7 +332,9 @@ class Generator:
             raise ValueError(f"`p` leaves fewer than {count} elements to choose without `replace`")
         # The `count` first arrivals of exponential clocks with rates p (Efraimidis and Spirakis, 2006).
         keys = -torch.log1p(-self.random(n, torch.float64, comm=place.get("comm")).larray) / weights
-        order = torch.argsort(keys, stable=True)[:count].reshape(tuple(size) if isinstance(size, (tuple, list)) else () if size is None else (size,))
+        order = torch.argsort(keys, stable=True)[:count].reshape(
+            tuple(size) if isinstance(size, (tuple, list)) else () if size is None else (size,)
+        )
         from .creation import array
 
         return array(order, **place)
@@ -366,7 +382,9 @@ def _checked_seed(seed: Any) -> int:
 def _checked_place(place: dict[str, Any]) -> dict[str, Any]:
     unknown = set(place) - {"split", "device", "comm", "grid"}
     if unknown:
-        raise TypeError(f"unknown arguments {sorted(unknown)}; where an array lies is said by split, device, comm, grid")
+        raise TypeError(
+            f"unknown arguments {sorted(unknown)}; where an array lies is said by split, device, comm, grid"
+        )
     return place
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .array import DNDarray, wrap
 from .broadcasting import align_to
-from .collectives import all_reduce, use_in_split
+from .collectives import all_reduce
 from .communication import Communicator
 from .elementwise import FUNCTIONS, apply, as_operand, store
 from .layout import Layout, normalize_axes
@@ -223,7 +223,9 @@ See `numpy.{name}`.
 """
 _DTYPE = "dtype : optional\n    The type to compute in; integers are added in 64 bits by default.\n"
 _INITIAL = "initial : scalar, optional\n    Where the reduction begins; needed if there may be no elements.\n"
-_DDOF = "ddof : int or float\n    What is taken from the number of elements to divide by (`correction` in the Array API).\n"
+_DDOF = (
+    "ddof : int or float\n    What is taken from the number of elements to divide by (`correction` in the Array API).\n"
+)
 
 
 def document(function: Callable, name: str, summary: str, extra: str, cost: str = "one all-reduce") -> Callable:
@@ -234,23 +236,22 @@ def document(function: Callable, name: str, summary: str, extra: str, cost: str 
 
 
 def _make(row: Reduction) -> Callable:
-    if row.op in ("sum", "prod"):
+    """The public form, with the arguments that NumPy's has."""
 
-        def function(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):  # type: ignore[no-untyped-def]
-            return reduce(row, x, axis, dtype, out, keepdims, initial, where)
+    def arithmetic(x, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=True):  # type: ignore[no-untyped-def]
+        return reduce(row, x, axis, dtype, out, keepdims, initial, where)
 
-        return document(function, row.name, row.summary, _DTYPE + _INITIAL)
-    if row.op in ("min", "max"):
+    def extremum(x, axis=None, out=None, keepdims=False, initial=None, where=True):  # type: ignore[no-untyped-def]
+        return reduce(row, x, axis, None, out, keepdims, initial, where)
 
-        def function(x, axis=None, out=None, keepdims=False, initial=None, where=True):  # type: ignore[no-untyped-def]
-            return reduce(row, x, axis, None, out, keepdims, initial, where)
-
-        return document(function, row.name, row.summary, _INITIAL)
-
-    def function(x, axis=None, out=None, keepdims=False, *, where=True):  # type: ignore[no-untyped-def]
+    def truth(x, axis=None, out=None, keepdims=False, *, where=True):  # type: ignore[no-untyped-def]
         return reduce(row, x, axis, None, out, keepdims, None, where)
 
-    return document(function, row.name, row.summary, "")
+    if row.op in ("sum", "prod"):
+        return document(arithmetic, row.name, row.summary, _DTYPE + _INITIAL)
+    if row.op in ("min", "max"):
+        return document(extremum, row.name, row.summary, _INITIAL)
+    return document(truth, row.name, row.summary, "")
 
 
 for _row in REDUCTIONS.values():
@@ -337,7 +338,7 @@ def _first_moment(x: DNDarray, axis: Axis, dtype: Any, keepdims: bool, where: An
 
 def _second_moment(x: DNDarray, m: _Moments) -> Tensor:
     """Sum of squares about the common mean, merged from the squares about each part's own (Chan et al., 1979)."""
-    if m.mask is None and m.local_count and m.plan.axes:
+    if m.mask is None and m.local_count > 0 and m.plan.axes and m.work.numel():
         squares = torch.var(m.work, m.plan.axes, correction=0, keepdim=True) * m.local_count
     else:
         deviation = m.work - m.local_mean
@@ -357,7 +358,13 @@ def _result_type(x: DNDarray, dtype: Any) -> torch.dtype:
 
 
 def mean(
-    x: Any, axis: Axis = None, dtype: Any = None, out: DNDarray | None = None, keepdims: bool = False, *, where: Any = True
+    x: Any,
+    axis: Axis = None,
+    dtype: Any = None,
+    out: DNDarray | None = None,
+    keepdims: bool = False,
+    *,
+    where: Any = True,
 ) -> DNDarray:
     x = as_operand(x)
     m = _first_moment(x, axis, dtype, keepdims, where)

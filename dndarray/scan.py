@@ -34,9 +34,10 @@ def _before(total: Tensor, comm: Communicator, op: str) -> Tensor:
     return every[: comm.rank].prod(0)
 
 
-
-
-_FORMS: dict[str, tuple[Callable, str]] = {"sum": (torch.cumsum, "Running sum"), "prod": (torch.cumprod, "Running product")}
+_FORMS: dict[str, tuple[Callable, str]] = {
+    "sum": (torch.cumsum, "Running sum"),
+    "prod": (torch.cumprod, "Running product"),
+}
 
 
 def scan(

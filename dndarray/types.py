@@ -118,7 +118,7 @@ def result_type(*operands: Any) -> torch.dtype:
         result = promote_types(result, as_dtype(dtype))
     for op in operands:
         if type(op) in _KINDS:
-            result = weak_type(result, type(op))
+            result = weak_type(result, op.__class__)
     return result
 
 

@@ -25,7 +25,6 @@ class Op(NamedTuple):
     nin: int = 2
     nout: int = 1
 
-
     @property
     def takes_scalar(self) -> bool:
         """Whether `fn` takes a Python number in place of its second tensor."""
@@ -40,7 +39,7 @@ def _binary(name: str, kind: str, summary: str, *aliases: str, fn: Callable | No
     return Op(name, fn or getattr(torch, name), kind, summary, aliases, 2, nout)
 
 
-# --- what torch lacks or does otherwise than NumPy ----------------------------------------------------------------------
+# --- what torch lacks or does otherwise than NumPy --------------------------------------------------------------------
 
 
 def _guarded(fn: Callable) -> Callable:

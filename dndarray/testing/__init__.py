@@ -37,30 +37,33 @@ def agreed_assert(condition: bool, message: str = "") -> None:
             raise AssertionError(message)
 
 
-def _check_parts(x: DNDarray) -> None:
-    expected = x.layout.lshape(x.comm.rank)
-    if tuple(x.larray.shape) != expected:
-        raise AssertionError(f"the part has shape {tuple(x.larray.shape)}, the layout {x.layout} says {expected}")
+def compare_part(actual: Any, desired: Any, rtol: float, atol: float, check_dtype: bool = False) -> None:
+    """Compare this process's part with its part of the desired array, and with the layout; other processes' not."""
+    desired = desired.detach().numpy() if isinstance(desired, torch.Tensor) else np.asarray(desired)
+    if not isinstance(actual, DNDarray):
+        raise AssertionError(f"expected a DNDarray, got {type(actual).__name__}")
+    if actual.shape != desired.shape:
+        raise AssertionError(f"shape {actual.shape} is not {desired.shape}")
+    expected = actual.layout.lshape(actual.comm.rank)
+    if tuple(actual.larray.shape) != expected:
+        raise AssertionError(f"the part has shape {tuple(actual.larray.shape)}, {actual.layout} says {expected}")
+    box = tuple(slice(start, stop) for start, stop in actual.layout.box(actual.comm.rank))
+    local = actual.larray.detach().cpu().resolve_conj()
+    part = (local.float() if local.dtype is torch.bfloat16 else local).numpy()
+    if check_dtype and part.dtype != desired.dtype:
+        raise AssertionError(f"dtype {part.dtype} is not {desired.dtype}")
+    np.testing.assert_allclose(part, desired[box], rtol=rtol, atol=atol)
 
 
-def assert_allclose(actual: Any, desired: Any, rtol: float = 1e-7, atol: float = 0.0, check_dtype: bool = False) -> None:
+def assert_allclose(
+    actual: Any, desired: Any, rtol: float = 1e-7, atol: float = 0.0, check_dtype: bool = False
+) -> None:
     """Assert that an array and a NumPy array have the same shape and close elements, on all processes.
 
     Each process compares its own part, so nothing is gathered; and the part is compared with the layout.
     """
     with agreed(get_comm()):
-        desired = desired.detach().numpy() if isinstance(desired, torch.Tensor) else np.asarray(desired)
-        if not isinstance(actual, DNDarray):
-            raise AssertionError(f"expected a DNDarray, got {type(actual).__name__}")
-        if actual.shape != desired.shape:
-            raise AssertionError(f"shape {actual.shape} is not {desired.shape}")
-        _check_parts(actual)
-        box = tuple(slice(start, stop) for start, stop in actual.layout.box(actual.comm.rank))
-        local = actual.larray.detach().cpu().resolve_conj()
-        local = local.float() if local.dtype is torch.bfloat16 else local
-        if check_dtype and local.numpy().dtype != desired.dtype:
-            raise AssertionError(f"dtype {local.numpy().dtype} is not {desired.dtype}")
-        np.testing.assert_allclose(local.numpy(), desired[box], rtol=rtol, atol=atol)
+        compare_part(actual, desired, rtol, atol, check_dtype)
 
 
 def assert_array_equal(actual: Any, desired: Any, check_dtype: bool = True) -> None:

@@ -1,0 +1,116 @@
+"""Tensors made ready for MPI: the one place where that is done.
+
+An array that is not contiguous would be sent in memory order, bfloat16 sums are garbage in one MPI and an error in
+another, and device memory may be out of MPI's reach.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import launch
+
+__all__ = ["Buffer", "cuda_aware", "encode", "mpi_op", "mpi_type", "pieces"]
+
+MAX_COUNT = 2**31 - 1
+"""Elements that one MPI call takes; larger tensors travel in pieces, so that any MPI will do."""
+
+_WIDE = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+_ORDERED = {torch.float32: torch.int32, torch.float64: torch.int64}
+
+
+@lru_cache(maxsize=1)
+def cuda_aware() -> bool:
+    """Whether MPI takes device pointers. Only a declaration counts, for a wrong guess crashes the process."""
+    names = ("DNDARRAY_CUDA_AWARE", "MPICH_GPU_SUPPORT_ENABLED", "MV2_USE_CUDA", "PSP_CUDA")
+    return any(os.environ.get(name, "0") not in ("", "0") for name in names)
+
+
+def mpi_type(dtype: torch.dtype) -> Any:
+    MPI = launch.mpi()
+    name = str(dtype).removeprefix("torch.")
+    names = {"float32": "FLOAT", "float64": "DOUBLE", "complex64": "C_FLOAT_COMPLEX", "complex128": "C_DOUBLE_COMPLEX"}
+    return getattr(MPI, names.get(name) or ("C_BOOL" if name == "bool" else f"{name.upper()}_T"))
+
+
+def mpi_op(name: str) -> Any:
+    MPI = launch.mpi()
+    return getattr(MPI, {"any": "LOR", "all": "LAND"}.get(name) or name.upper())
+
+
+class Buffer:
+    """A tensor made ready for MPI: contiguous, without gradient, where MPI can reach it."""
+
+    __slots__ = ("home", "memory", "tensor")
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.home = tensor.device
+        tensor = tensor.detach().resolve_conj().resolve_neg()
+        if tensor.is_cuda and not cuda_aware():
+            host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+            tensor = host.copy_(tensor)
+        elif tensor.is_cuda:
+            torch.cuda.current_stream(tensor.device).synchronize()
+        self.tensor = tensor.contiguous()
+        MPI: Any = launch.mpi()
+        self.memory = MPI.memory.fromaddress(self.tensor.data_ptr(), self.tensor.nbytes)
+
+    @classmethod
+    def empty(cls, shape: Sequence[int], like: Tensor) -> Buffer:
+        return cls(torch.empty(tuple(shape), dtype=like.dtype, device=like.device))
+
+    def bytes(self, start: int = 0, stop: int | None = None) -> list:
+        """The bytes of elements `[start, stop)` as MPI wants them: data moves as bytes, whatever its type."""
+        MPI: Any = launch.mpi()
+        width = self.tensor.element_size()
+        stop = self.tensor.numel() if stop is None else stop
+        return [self.memory[start * width : stop * width], (stop - start) * width, MPI.BYTE]
+
+    def typed(self, start: int, stop: int) -> list:
+        width = self.tensor.element_size()
+        return [self.memory[start * width : stop * width], stop - start, mpi_type(self.tensor.dtype)]
+
+    def result(self) -> Tensor:
+        return self.tensor if self.tensor.device == self.home else self.tensor.to(self.home)
+
+
+def pieces(n: int, width: int = 1) -> Iterator[tuple[int, int]]:
+    """Intervals that cover `n` elements, each small enough for one call; one (empty) interval for n = 0."""
+    step = max(1, MAX_COUNT // width)
+    for start in range(0, max(n, 1), step):
+        yield start, min(start + step, n)
+
+
+def encode(tensor: Tensor, op: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """`tensor` in a type in which MPI reduces right, and the way back.
+
+    Half precision is added in float32. The largest and smallest of floats are found among integers of the same order,
+    where NaN lies above (or below) everything and so wins, as it does in NumPy.
+    """
+    dtype = tensor.dtype
+    if dtype in _WIDE:
+        wide, back = encode(tensor.to(_WIDE[dtype]), op)
+        return wide, lambda t: back(t).to(dtype)
+    if dtype is torch.bool and op not in ("any", "all"):
+        return tensor.to(torch.uint8), lambda t: t.to(torch.bool)
+    if op not in ("max", "min"):
+        return tensor, lambda t: t
+    if dtype.is_complex:
+        raise TypeError(f"`{op}` needs an order, and {dtype} has none")
+    if dtype not in _ORDERED:
+        return tensor, lambda t: t
+    integer = _ORDERED[dtype]
+    shift, low = 8 * dtype.itemsize - 1, torch.iinfo(integer).max
+
+    def flip(bits: Tensor) -> Tensor:
+        return bits ^ ((bits >> shift) & low)
+
+    nan = torch.tensor(float("nan"), dtype=dtype, device=tensor.device).abs()
+    tensor = torch.where(tensor.isnan(), nan if op == "max" else -nan, tensor)
+    return flip(tensor.contiguous().view(integer)), lambda t: flip(t).view(dtype)

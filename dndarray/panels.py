@@ -1,0 +1,262 @@
+"""The work of a contraction: local products, panels that travel while others are multiplied, sums over processes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .communication import Communicator, Request
+from .layout import Grid, Layout
+from .redistribution import move
+
+__all__ = ["Kernel", "Labels", "Operand", "stream", "sum_over"]
+
+PANEL = 8 * 2**20
+"""Bytes of one panel that travels."""
+
+
+class Labels(NamedTuple):
+    """The axes of both operands and of the result, one letter each; every letter of an operand is in another term."""
+
+    a: str
+    b: str
+    c: str
+
+    def kind(self, label: str) -> str:
+        if label not in self.c:
+            return "summed"
+        return "batch" if label in self.a and label in self.b else "free"
+
+
+class Operand:
+    """A local part with its layout and labels, free of gradients: what the rules move about."""
+
+    def __init__(self, tensor: Tensor, layout: Layout, labels: str, comm: Communicator) -> None:
+        self.tensor, self.layout, self.labels, self.comm = tensor, layout, labels, comm
+
+    def deals(self, g: int) -> str | None:
+        axis = self.layout.axes[g]
+        return None if axis is None else self.labels[axis]
+
+    def deal(self, grid: Grid, dealt: Sequence[str | None], counts: Sequence[Any]) -> None:
+        """Move to the layout that deals out these labels."""
+        axes = tuple(None if label is None else self.labels.index(label) for label in dealt)
+        target = Layout(self.layout.shape, grid, axes, counts)
+        self.tensor = move(self.tensor, self.layout, target, self.comm)
+        self.layout = target
+
+    def set(self, g: int, label: str | None, counts: Any = None) -> None:
+        """Deal out `label` along grid axis `g`, and nowhere else."""
+        dealt = [self.deals(h) for h in range(self.layout.grid.ndim)]
+        full = list(self.layout.counts)
+        if label in dealt and label is not None:
+            full[dealt.index(label)] = None
+            dealt[dealt.index(label)] = None
+        dealt[g], full[g] = label, counts
+        self.deal(self.layout.grid, dealt, full)
+
+    def whole(self) -> Tensor:
+        return self.tensor
+
+    def axis(self, label: str) -> int:
+        return self.labels.index(label)
+
+
+# --- the local product ------------------------------------------------------------------------------------------------
+
+
+class Kernel:
+    """The product of local parts, as one (batched) matrix product into memory of the order batch, free a, free b."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.batch = [x for x in labels.c if labels.kind(x) == "batch"]
+        self.rows = [x for x in labels.c if x in labels.a and x not in labels.b]
+        self.columns = [x for x in labels.c if x in labels.b and x not in labels.a]
+        self.summed = [x for x in labels.a if labels.kind(x) == "summed"]
+        self.labels = labels
+        self.order = "".join(self.batch + self.rows + self.columns)
+
+    @staticmethod
+    def _matrix(tensor: Tensor, labels: str, groups: Sequence[Sequence[str]]) -> Tensor:
+        order = [labels.index(x) for group in groups for x in group]
+        sizes = [math.prod(tensor.shape[labels.index(x)] for x in group) for group in groups]
+        matrix = tensor.permute(order).reshape(sizes)
+        return matrix.squeeze(0) if sizes[0] == 1 else matrix
+
+    def sizes(self, a: Tensor, b: Tensor) -> dict[str, int]:
+        return dict(zip(self.labels.a, a.shape, strict=True)) | dict(zip(self.labels.b, b.shape, strict=True))
+
+    def empty(self, a: Tensor, b: Tensor, sizes: dict[str, int] | None = None) -> Tensor:
+        """Memory for the result; `sizes` of labels that a and b have in another length."""
+        known = self.sizes(a, b) | (sizes or {})
+        return a.new_empty([known[x] for x in self.order])
+
+    def __call__(self, a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> Tensor:
+        """out = a b, or out += a b."""
+        left = self._matrix(a, self.labels.a, (self.batch, self.rows, self.summed))
+        right = self._matrix(b, self.labels.b, (self.batch, self.summed, self.columns))
+        sizes = [
+            math.prod(out.shape[self.order.index(x)] for x in group) for group in (self.batch, self.rows, self.columns)
+        ]
+        flat = left.ndim == 2
+        try:
+            target = out.view(sizes[1:] if flat else sizes)
+        except RuntimeError:  # a part of a larger result
+            target = out.new_empty(0)
+        if target.shape != torch.Size(sizes[1:] if flat else sizes):
+            product = torch.matmul(left, right).reshape(out.shape)
+            return out.add_(product) if add else out.copy_(product)
+        if not add:
+            torch.matmul(left, right, out=target)
+        elif flat:
+            target.addmm_(left, right)
+        else:
+            target.baddbmm_(left, right)
+        return out
+
+    def finish(self, out: Tensor) -> Tensor:
+        """The result with its axes in the order asked for."""
+        return out.permute([self.order.index(x) for x in self.labels.c])
+
+
+# --- along the grid ---------------------------------------------------------------------------------------------------
+
+
+def _cuts(n: int, offsets: Sequence[Sequence[int]], width: int) -> list[tuple[int, int]]:
+    """Panels that cross no process's border and are no wider than `width`."""
+    edges = sorted({0, n, *(o for row in offsets for o in row)})
+    return [
+        (low, min(low + width, stop))
+        for start, stop in zip(edges[:-1], edges[1:], strict=True)
+        for low in range(start, stop, width)
+    ]
+
+
+def _panel(op: Operand, g: int | None, label: str, start: int, stop: int) -> Request:
+    """The part `[start, stop)` along `label`: broadcast from its owner along grid axis `g`, or cut out here."""
+    axis = op.axis(label)
+    if g is None:
+        part = op.tensor.narrow(axis, start, stop - start)
+        return Request([], lambda: part)
+    along = op.comm.along(op.layout.grid, (g,))
+    offsets = op.layout.offsets[g]
+    assert offsets is not None
+    owner = next(r for r in range(along.size) if offsets[r] <= start < offsets[r + 1])
+    if owner == along.rank:
+        part = op.tensor.narrow(axis, start - offsets[owner], stop - start)
+    else:
+        shape = list(op.tensor.shape)
+        shape[axis] = stop - start
+        part = op.tensor.new_empty(()).expand(shape)
+    return along.ibroadcast(part, owner)
+
+
+def _row_bytes(op: Operand, label: str) -> int:
+    n = op.tensor.shape[op.axis(label)]
+    rest = math.prod(m for i, m in enumerate(op.tensor.shape) if i != op.axis(label))
+    return max(1, rest * op.tensor.element_size()) if n or rest else 1
+
+
+def stream(a: Operand, b: Operand, kernel: Kernel, label: str, routes: tuple[int | None, int | None]) -> Tensor:
+    """Add up (or, for a free label, put side by side) the products of panels along `label`."""
+    movers = [op for op, g in zip((a, b), routes, strict=True) if g is not None]
+    n = max(op.layout.shape[op.axis(label)] for op in movers)
+    width = max(1, PANEL // max(_row_bytes(op, label) for op in movers))
+    cuts = _cuts(n, [op.layout.offsets[g] for op, g in zip((a, b), routes, strict=True) if g is not None], width)  # type: ignore[misc]
+    free = kernel.labels.kind(label) == "free"
+    out = kernel.empty(a.tensor, b.tensor, {label: n} if free else None)
+    if not cuts:
+        return out.zero_()
+
+    def start(cut: tuple[int, int]) -> tuple[Request, Request]:
+        both = []
+        for op, g in zip((a, b), routes, strict=True):
+            both.append(_panel(op, g, label, *cut) if label in op.labels else Request([], op.whole))
+        return both[0], both[1]
+
+    under_way = start(cuts[0])
+    for i, (low, high) in enumerate(cuts):
+        coming = start(cuts[i + 1]) if i + 1 < len(cuts) else None
+        left, right = (request.wait() for request in under_way)
+        if free:
+            kernel(left, right, out.narrow(kernel.order.index(label), low, high - low))
+        else:
+            kernel(left, right, out, add=i > 0)
+        if coming is not None:
+            under_way = coming
+    return out
+
+
+def _reduce_parts(
+    product: Callable[[int, int], Tensor],
+    out: Tensor,
+    axis: int,
+    cuts: Sequence[tuple[int, int, int | None]],
+    along: Communicator,
+    first: int,
+) -> Tensor:
+    """Compute parts of a partial result one by one and reduce each, to its owner or (None) to all, while the next is
+    computed. `out` holds this process's part, which begins at `first` along `axis`."""
+    pending: tuple[Request, int, int, int | None] | None = None
+
+    def land(entry: tuple[Request, int, int, int | None]) -> None:
+        request, low, high, root = entry
+        result = request.wait()
+        if root is None or root == along.rank:
+            out.narrow(axis, low - first, high - low).copy_(result)
+
+    for low, high, root in cuts:
+        part = product(low, high)
+        request = along.iallreduce(part) if root is None else along.ireduce(part, root)
+        if pending is not None:
+            land(pending)
+        pending = (request, low, high, root)
+    if pending is not None:
+        land(pending)
+    return out
+
+
+def sum_over(
+    a: Operand, b: Operand, kernel: Kernel, grid_axes: tuple[int, ...], scatter: str | None, full: Tensor | None
+) -> tuple[Tensor, Any]:
+    """Reduce partial products along grid axes; the result is split along `scatter` or replicated.
+
+    `full` is the partial product, if panels had to travel to make it.
+    """
+    grid, comm = a.layout.grid, a.comm
+    along = comm.along(grid, grid_axes)
+    sizes = kernel.sizes(a.tensor, b.tensor) if full is None else dict(zip(kernel.order, full.shape, strict=True))
+    label = scatter or next((x for x in kernel.order), None)
+    if label is None:
+        partial = kernel(a.tensor, b.tensor, kernel.empty(a.tensor, b.tensor)) if full is None else full
+        return along.allreduce(partial), None
+    n = sizes[label]
+    axis = kernel.order.index(label)
+    row = max(1, math.prod(sizes[x] for x in kernel.order if x != label) * a.tensor.element_size())
+    width = max(1, PANEL // row)
+    counts: Any = None
+    if scatter is None:
+        cuts: list[tuple[int, int, int | None]] = [(low, min(low + width, n), None) for low in range(0, n, width)]
+        first, mine = 0, n
+    else:
+        draft = Layout((n,), Grid(along.size), 0)
+        counts, offsets = draft.counts[0], draft.offsets[0]
+        assert counts is not None and offsets is not None
+        cuts = []
+        for low, high in _cuts(n, [offsets], width):
+            cuts.append((low, high, next(r for r in range(along.size) if offsets[r] <= low < offsets[r + 1])))
+        first, mine = offsets[along.rank], counts[along.rank]
+    out = kernel.empty(a.tensor, b.tensor, sizes | {label: mine})
+
+    def product(low: int, high: int) -> Tensor:
+        if full is not None:
+            return full.narrow(axis, low, high - low)
+        left = a.tensor.narrow(a.axis(label), low, high - low) if label in a.labels else a.tensor
+        right = b.tensor.narrow(b.axis(label), low, high - low) if label in b.labels else b.tensor
+        return kernel(left, right, kernel.empty(left, right))
+
+    return _reduce_parts(product, out, axis, cuts, along, first), counts

@@ -1,0 +1,220 @@
+"""Which part of a file's array a process reads or writes, in pieces that bound its memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..array import DNDarray
+from ..communication import Communicator
+from ..creation import make_layout
+from ..device import as_device
+from ..errors import agreed
+from ..layout import Box, Layout, Split
+from ..types import as_dtype
+from ._files import in_turn, sync
+
+__all__ = [
+    "Request",
+    "Source",
+    "as_file_dtype",
+    "check_mode",
+    "pieces",
+    "read",
+    "slabs",
+    "write_in_turn",
+    "writers",
+]
+
+SLAB = 64 * 2**20
+"""Bytes that pass through memory at a time."""
+
+Selection = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An array in a file, as the module of the format describes it."""
+
+    name: str
+    """What to call it in a message."""
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    read_into: Callable[[Selection, np.ndarray], None]
+    """Read a part of the file's array into an array of its shape and type."""
+    chunks: Sequence[int] | None = None
+    """Shape of the pieces in which the file holds it, if not as one."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user of `load` asks for."""
+
+    dtype: Any = None
+    split: Split = None
+    grid: Any = None
+    device: Any = None
+    slices: Any = None
+
+
+def as_file_dtype(dtype: Any, name: str) -> torch.dtype:
+    """The array type for a type found in a file, whatever its order of bytes."""
+    try:
+        return as_dtype(np.dtype(dtype).newbyteorder("="))
+    except TypeError:
+        raise TypeError(f"{name} holds {dtype}, which no array type corresponds to") from None
+
+
+def select(shape: Sequence[int], slices: Any) -> tuple[range, ...]:
+    """For each axis the indices that `slices` chooses.
+
+    >>> select((10, 4), (slice(2, None, 3), ...))
+    (range(2, 10, 3), range(0, 4))
+    """
+    given = slices if isinstance(slices, tuple) else () if slices is None else (slices,)
+    if Ellipsis in given:
+        at = given.index(Ellipsis)
+        given = given[:at] + (slice(None),) * (len(shape) - len(given) + 1) + given[at + 1 :]
+    wrong = [s for s in given if not isinstance(s, slice) or (s.step or 1) < 1]
+    if wrong or len(given) > len(shape):
+        raise ValueError(f"`slices` (={slices}) must be slices with steps > 0, at most one per axis of shape {shape}")
+    given += (slice(None),) * (len(shape) - len(given))
+    return tuple(range(n)[s] for n, s in zip(shape, given, strict=True))
+
+
+def slabs(box: Box, itemsize: int, units: Sequence[int] | None = None) -> Iterator[Box]:
+    """Cut a box into parts of about SLAB bytes, in C order; none for an empty box.
+
+    Cuts fall on multiples of `units`, so that no chunk of a file is read, and unpacked, for every part anew.
+
+    >>> list(slabs(((0, 4), (0, 2**23)), itemsize=4))
+    [((0, 2), (0, 8388608)), ((2, 4), (0, 8388608))]
+    """
+    if all(start < stop for start, stop in box):
+        yield from _cut(box, 0, itemsize, units or (1,) * len(box))
+
+
+def _cut(box: Box, axis: int, itemsize: int, units: Sequence[int]) -> Iterator[Box]:
+    nbytes = itemsize * math.prod(stop - start for start, stop in box)
+    if nbytes <= SLAB or axis == len(box):
+        yield box
+        return
+    (start, stop), unit = box[axis], units[axis]
+    step = max(1, SLAB * (stop - start) // nbytes // unit) * unit
+    while start < stop:
+        end = min(start // unit * unit + step, stop)
+        yield from _cut((*box[:axis], (start, end), *box[axis + 1 :]), axis + 1, itemsize, units)
+        start = end
+
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+
+def read(source: Source, request: Request, comm: Communicator) -> DNDarray:
+    """The array that `request` asks for; each process reads its own part and nothing else. Local."""
+    chosen = select(source.shape, request.slices)
+    layout = make_layout([len(indices) for indices in chosen], request.split, request.grid, comm)
+    dtype = source.dtype if request.dtype is None else as_dtype(request.dtype)
+    if source.dtype.is_complex and not dtype.is_complex:
+        raise TypeError(f"`dtype` (={dtype}) must be complex, for {source.name} holds {source.dtype}")
+    part = torch.empty(layout.lshape(comm.rank), dtype=dtype, device=as_device(request.device))
+    # Where slices begin inside of a chunk the cuts miss its border, which costs one chunk per slab.
+    units = source.chunks and [max(1, c // r.step) for c, r in zip(source.chunks, chosen, strict=True)]
+    box = layout.box(comm.rank)
+    for slab in slabs(box, source.dtype.itemsize, units):
+        indices = [r[start:stop] for r, (start, stop) in zip(chosen, slab, strict=True)]
+        landing = part[_within(slab, box)]
+        buffer = landing
+        if part.dtype != source.dtype or part.device.type != "cpu" or not landing.is_contiguous():
+            buffer = torch.empty(landing.shape, dtype=source.dtype)
+        source.read_into(tuple(slice(r.start, r.stop, r.step) for r in indices), buffer.numpy())
+        if buffer is not landing:
+            landing.copy_(buffer)
+    return DNDarray(part, layout, comm)
+
+
+def _within(slab: Box, box: Box) -> Selection:
+    return tuple(slice(start - first, stop - first) for (start, stop), (first, _) in zip(slab, box, strict=True))
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+
+def writers(layout: Layout) -> list[int]:
+    """The ranks that write: of those that hold the same elements the first, and none that holds nothing.
+
+    >>> from dndarray import Grid
+    >>> writers(Layout((4, 4), Grid((2, 2)), (0, None)))
+    [0, 2]
+    """
+    first: dict[Box, int] = {}
+    for rank in range(layout.grid.size):
+        first.setdefault(layout.box(rank), rank)
+    return [rank for box, rank in first.items() if all(start < stop for start, stop in box)]
+
+
+def pieces(x: DNDarray, chunks: Sequence[int] | None = None) -> Iterator[tuple[Selection, np.ndarray]]:
+    """This process's part in pieces for a file: where each belongs, and its elements."""
+    box = x.layout.box(x.comm.rank)
+    for slab in slabs(box, x.itemsize, chunks):
+        piece = x.larray.detach()[_within(slab, box)].cpu().resolve_conj().resolve_neg()
+        yield tuple(slice(start, stop) for start, stop in slab), piece.numpy()
+
+
+def write_in_turn(
+    x: DNDarray,
+    path: Path,
+    create: Callable[[], None],
+    opened: Callable[[], AbstractContextManager[tuple[Any, Any]]],
+) -> None:
+    """Rank 0 makes the file, then one process after another opens it, writes its part and closes it.
+
+    Parameters
+    ----------
+    x
+        What is written, in any layout.
+    path
+        The file.
+    create
+        Makes the file with the array in it, its elements not set.
+    opened
+        Opens the file and gives an object that takes `[selection] = values`, and the shape of the file's
+        chunks or None.
+    """
+    with agreed(x.comm):
+        if x.comm.rank == 0:
+            create()
+
+    def write() -> None:
+        with opened() as (target, chunks):
+            for selection, values in pieces(x, chunks):
+                target[selection] = values
+        sync(path)  # here, for on a network file system rank 0 has not what the other nodes wrote
+
+    in_turn(x.comm, writers(x.layout), write)
+
+
+def write_together(
+    x: DNDarray, create: Callable[[], None], opened: Callable[[], AbstractContextManager[tuple[Any, Any]]]
+) -> None:
+    """As `write_in_turn`, but all processes open the file together and then write, each by itself."""
+    with agreed(x.comm):
+        if x.comm.rank == 0:
+            create()
+    with opened() as (target, chunks), agreed(x.comm):
+        if x.comm.rank in writers(x.layout):
+            for selection, values in pieces(x, chunks):
+                target[selection] = values
+
+
+def check_mode(mode: str) -> None:
+    """Whether `mode` is one of those that `save` knows."""
+    if mode not in ("w", "a"):
+        raise ValueError(f"`mode` (={mode!r}) must be 'w', for a new file, or 'a', to keep what the file holds")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,10 +23,10 @@ def medians(functions: Functions, repetitions: int) -> dict[str, float]:
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     with _no_garbage_collection():
         for turn in range(repetitions + 1):
-            for name, function in functions.items():
+            for name in _order(functions, turn):
                 _meet(comm)
                 start = time.perf_counter()
-                result = function()
+                result = functions[name]()
                 elapsed = time.perf_counter() - start
                 del result
                 if turn > 0:
@@ -39,7 +40,8 @@ def calls(functions: Functions, batches: int, number: int) -> dict[str, list[flo
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     with _no_garbage_collection():
         for batch in range(batches + 1):
-            for name, function in functions.items():
+            for name in _order(functions, batch):
+                function = functions[name]
                 start = time.perf_counter()
                 for _ in range(number):
                     function()
@@ -47,6 +49,11 @@ def calls(functions: Functions, batches: int, number: int) -> dict[str, list[flo
                 if batch > 0:
                     seconds[name].append(elapsed / number)
     return seconds
+
+
+def _order(functions: Functions, turn: int) -> list[str]:
+    """Another one each turn, the same on all ranks: what runs first warms caches for the next."""
+    return random.Random(turn).sample(list(functions), len(functions))
 
 
 def _meet(comm: MPI.Comm) -> None:

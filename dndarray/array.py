@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,10 +15,15 @@ from .layout import Layout, Split
 from .redistribution import move
 from .types import numpy_dtype
 
+if TYPE_CHECKING:  # what methods.py adds, as a stub that tools/stubs.py makes
+    from ._methods import Methods
+else:
+    Methods = object
+
 __all__ = ["DNDarray"]
 
 
-class DNDarray:
+class DNDarray(Methods):
     """A distributed n-dimensional array.
 
     Made by `dnd.array`, `dnd.zeros`, ... rather than by hand. Reading an attribute never communicates, on no process.
@@ -211,7 +216,7 @@ class DNDarray:
     def __iter__(self) -> Iterator[DNDarray]:
         if not self.shape:
             raise TypeError("iteration over an array without axes")
-        return (self[i] for i in range(len(self)))  # type: ignore[index]
+        return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
         if self.size != 1:

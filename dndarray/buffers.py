@@ -6,6 +6,8 @@ another, and device memory may be out of MPI's reach.
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from . import launch
 
-__all__ = ["Buffer", "cuda_aware", "encode", "mpi_op", "mpi_type", "pieces"]
+__all__ = ["Buffer", "cuda_aware", "Staging", "encode", "fresh", "mpi_op", "mpi_type", "pieces"]
 
 MAX_COUNT = 2**31 - 1
 """Elements that one MPI call takes; larger tensors travel in pieces, so that any MPI will do."""
@@ -39,9 +41,23 @@ def mpi_type(dtype: torch.dtype) -> Any:
     return getattr(MPI, names.get(name) or ("C_BOOL" if name == "bool" else f"{name.upper()}_T"))
 
 
-def mpi_op(name: str) -> Any:
+_OPS = {"sum": "SUM", "prod": "PROD", "max": "MAX", "min": "MIN", "any": "LOR", "all": "LAND"}
+_OF_BOOLS = {"sum": "LOR", "prod": "LAND", "max": "LOR", "min": "LAND"}
+
+
+def mpi_op(name: str, dtype: torch.dtype) -> Any:
     MPI = launch.mpi()
-    return getattr(MPI, {"any": "LOR", "all": "LAND"}.get(name) or name.upper())
+    return getattr(MPI, _OF_BOOLS.get(name, _OPS[name]) if dtype is torch.bool else _OPS[name])
+
+
+def check_op(op: str, dtype: torch.dtype) -> None:
+    """An error, on any number of processes, if elements of this type are not reduced by this operation."""
+    if op not in _OPS:
+        raise ValueError(f"`op` (={op!r}) must be one of {', '.join(_OPS)}")
+    if op in ("any", "all") and dtype is not torch.bool:
+        raise TypeError(f"`{op}` takes bools, not {dtype}; compare first, for example with 0")
+    if op in ("max", "min") and dtype.is_complex:
+        raise TypeError(f"`{op}` needs an order, and {dtype} has none")
 
 
 class Buffer:
@@ -97,13 +113,7 @@ def encode(tensor: Tensor, op: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]
     if dtype in _WIDE:
         wide, back = encode(tensor.to(_WIDE[dtype]), op)
         return wide, lambda t: back(t).to(dtype)
-    if dtype is torch.bool and op not in ("any", "all"):
-        return tensor.to(torch.uint8), lambda t: t.to(torch.bool)
-    if op not in ("max", "min"):
-        return tensor, lambda t: t
-    if dtype.is_complex:
-        raise TypeError(f"`{op}` needs an order, and {dtype} has none")
-    if dtype not in _ORDERED:
+    if op not in ("max", "min") or dtype not in _ORDERED:
         return tensor, lambda t: t
     integer = _ORDERED[dtype]
     shift, low = 8 * dtype.itemsize - 1, torch.iinfo(integer).max

@@ -158,6 +158,8 @@ class _SendReceive(torch.autograd.Function):
 
 
 def _swap(tensor: Tensor, like: Tensor, to: int, from_: int, comm: Communicator) -> Tensor:
+    if to == from_ == comm.rank:
+        return tensor.detach().clone()
     requests = [comm.isend(tensor, to)] if to >= 0 else []
     result = comm.recv(like, from_) if from_ >= 0 else torch.zeros_like(like)
     for request in requests:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from . import buffers, launch
-from .buffers import Buffer, encode, mpi_op, mpi_type, pieces
+from .buffers import Buffer, check_op, encode, mpi_op, mpi_type, pieces
 from .errors import MismatchError
 from .layout import Grid
 
@@ -70,7 +70,13 @@ class Request:
     def test(self) -> bool:
         return all([handle.Test() for handle in self._handles])
 
+    def then(self, finish: Callable[[], Any]) -> Request:
+        """This request with something else to do once it has ended."""
+        self._finish = finish
+        return self
+
     def wait(self) -> Any:
+        """End the communication; its result."""
         if self._handles:
             with launch.watched("wait"):
                 for handle in self._handles:
@@ -84,7 +90,7 @@ class Communicator:
 
     Every method that moves data is collective: all processes of the communicator call it, with tensors of the same
     dtype and (but for the v-forms and point-to-point) shape. Results are new tensors on the argument's device. With
-    one process nothing is sent and no MPI is needed.
+    one process nothing is sent, no MPI is needed, and the result shares the argument's memory.
     """
 
     def __init__(self, handle: Any = None, *, private: bool = False) -> None:
@@ -162,6 +168,9 @@ class Communicator:
 
     def _reduce(self, name: str, tensor: Tensor, op: str, *, start: bool = False, **options: Any) -> Request:
         """allreduce, reduce, scan or exscan, in pieces; `start` leaves them under way."""
+        check_op(op, tensor.dtype)
+        if self.size == 1:
+            return Request([], tensor.detach)
         encoded, decode = encode(tensor.detach(), op)
         send, receive = Buffer(encoded), Buffer.empty(encoded.shape, encoded)
         handles = []
@@ -169,42 +178,36 @@ class Communicator:
         with self._call(name, send.tensor.nbytes, what) as handle:
             method = getattr(handle, f"I{name.lower()}" if start else name)
             for piece in pieces(encoded.numel()):
-                handles.append(method(send.typed(*piece), receive.typed(*piece), op=mpi_op(op), **options))
+                handles.append(method(send.typed(*piece), receive.typed(*piece), op=mpi_op(op, encoded.dtype), **options))
         return Request(handles if start else [], lambda: decode(receive.result()), keep=(send, receive))
 
     def allreduce(self, tensor: Tensor, op: str = "sum") -> Tensor:
         """The elementwise `op` (sum, prod, max, min, any, all) over all processes, for each; NaN wins max and min."""
-        return tensor.detach() if self.size == 1 else self._reduce("Allreduce", tensor, op).wait()
+        return self._reduce("Allreduce", tensor, op).wait()
 
     def iallreduce(self, tensor: Tensor, op: str = "sum") -> Request:
         """Start an `allreduce`."""
-        if self.size == 1:
-            return Request([], lambda: tensor.detach())
         return self._reduce("Allreduce", tensor, op, start=True)
 
     def ireduce(self, tensor: Tensor, root: int, op: str = "sum") -> Request:
         """Start an `allreduce` of which only `root` gets the result; the others get what they must not use."""
-        if self.size == 1:
-            return Request([], lambda: tensor.detach())
         return self._reduce("Reduce", tensor, op, start=True, root=root)
 
     def reduce_scatter(self, tensor: Tensor, counts: Sequence[int], op: str = "sum") -> Tensor:
         """Reduce tensors of shape (sum(counts), ...) and leave `counts[r]` rows of the result on rank r."""
-        if self.size == 1:
-            return tensor.detach()
         requests = [self.ireduce(part, root, op) for root, part in enumerate(tensor.split(list(counts)))]
         return [request.wait() for request in requests][self.rank]
 
     def scan(self, tensor: Tensor, op: str = "sum") -> Tensor:
         """Rank r gets the reduction over ranks 0 to r."""
-        return tensor.detach() if self.size == 1 else self._reduce("Scan", tensor, op).wait()
+        return self._reduce("Scan", tensor, op).wait()
 
     def exscan(self, tensor: Tensor, op: str = "sum") -> Tensor:
         """Rank r gets the reduction over ranks 0 to r - 1, rank 0 the neutral element (sum and prod only)."""
-        neutral = torch.zeros_like if op == "sum" else torch.ones_like
-        if self.size == 1:
-            return neutral(tensor.detach())
+        if op not in ("sum", "prod"):
+            raise ValueError(f"`op` (={op!r}) must be sum or prod, which have a neutral element")
         result = self._reduce("Exscan", tensor, op).wait()
+        neutral = torch.zeros_like if op == "sum" else torch.ones_like
         return neutral(tensor.detach()) if self.rank == 0 else result
 
     # --- movement -----------------------------------------------------------------------------------------------------
@@ -231,6 +234,8 @@ class Communicator:
 
     def allgatherv(self, tensor: Tensor, counts: Sequence[int]) -> Tensor:
         """The tensors of all processes, `counts[r]` rows from rank r, one after another along the first axis."""
+        if len(counts) != self.size or counts[self.rank] != len(tensor):
+            raise ValueError(f"`counts` (={list(counts)}) must be the rows of each process, this one has {len(tensor)}")
         if self.size == 1:
             return tensor.detach()
         send = Buffer(tensor)
@@ -259,12 +264,14 @@ class Communicator:
 
         Without `receive_counts` the counts are exchanged first, which is one more collective.
         """
+        if len(send_counts) != self.size or sum(send_counts) != len(tensor):
+            raise ValueError(
+                f"`send_counts` (={list(send_counts)}) must deal out all {len(tensor)} rows to {self.size} processes"
+            )
         if self.size == 1:
             return tensor.detach()
         if receive_counts is None:
             receive_counts = self.alltoall_counts(send_counts)
-        if len(send_counts) != self.size or sum(send_counts) != len(tensor):
-            raise ValueError(f"`send_counts` (={list(send_counts)}) must deal out all {len(tensor)} rows")
         send = Buffer(tensor)
         receive = Buffer.empty((sum(receive_counts), *tensor.shape[1:]), tensor)
         width = 1

@@ -54,6 +54,8 @@ def as_operand(value: Any, comm: Communicator | None = None) -> DNDarray:
 def compute_type(op_kind: str, name: str, operands: Sequence[Any]) -> torch.dtype:
     """The type in which an operation of this kind computes on these operands."""
     common = result_type(*operands)
+    if op_kind == "number":
+        return torch.int8 if common is torch.bool else common
     if op_kind == "float":
         return floating_of(common)
     if op_kind == "divide":
@@ -143,6 +145,7 @@ def _scalar_fits(scalar: Any, dtype: torch.dtype) -> bool:
 _FLOATING = frozenset(t for t in TYPES.values() if kind(t) >= 2)
 _DIRECT: dict[str, frozenset[torch.dtype]] = {
     "same": frozenset(TYPES.values()),
+    "number": frozenset(TYPES.values()) - {torch.bool},
     "compare": frozenset(TYPES.values()),
     "test": frozenset(TYPES.values()),
     "logical": frozenset(TYPES.values()),
@@ -169,7 +172,7 @@ def _make_unary(op: Op) -> Callable:
 
 
 def _make_binary(op: Op) -> Callable:
-    fn, direct, one_result, takes_scalar = op.fn, _DIRECT[op.kind], op.nout == 1, op.takes_scalar
+    fn, direct, one_result, with_scalar = op.fn, _DIRECT[op.kind], op.nout == 1, op.with_scalar
 
     def function(x1: Any, x2: Any, /, out: DNDarray | None = None, *, where: Any = True, dtype: Any = None) -> Any:
         if type(x1) is DNDarray and out is None and where is True and dtype is None and one_result:
@@ -183,8 +186,12 @@ def _make_binary(op: Op) -> Callable:
                     and x1.comm is x2.comm
                 ):
                     return DNDarray(fn(tensor, other), x1.layout, x1.comm)
-            elif takes_scalar and tensor.dtype in direct and _scalar_fits(x2, tensor.dtype):
-                return DNDarray(fn(tensor, x2), x1.layout, x1.comm)
+            elif with_scalar is not None and tensor.dtype in direct and _scalar_fits(x2, tensor.dtype):
+                return DNDarray(with_scalar(tensor, x2), x1.layout, x1.comm)
+        elif with_scalar is not None and type(x2) is DNDarray and out is None and where is True and dtype is None:
+            tensor = x2.larray
+            if tensor.dtype in direct and _scalar_fits(x1, tensor.dtype):
+                return DNDarray(with_scalar(x1, tensor), x2.layout, x2.comm)
         return _binary_general(op, x1, x2, out, where, dtype)
 
     return _document(function, op, "x1, x2")
@@ -200,7 +207,8 @@ def _binary_general(op: Op, x1: Any, x2: Any, out: DNDarray | None, where: Any, 
     computed = compute_type(op.kind, op.name, (x1, x2)) if dtype is None else as_dtype(dtype)
     if op.name == "float_power":
         computed = torch.complex128 if computed.is_complex else torch.float64
-    if op.name == "ldexp":
+    if op.name == "ldexp":  # the exponent has no say in the type
+        computed = compute_type(op.kind, op.name, (x1,)) if dtype is None else computed
         return apply(op.fn, (x1, x2), (computed, None), out, where)
     return apply(op.fn, (x1, x2), (computed, computed), out, where)
 

@@ -141,7 +141,7 @@ class Grid(_Interned):
 
 
 def _normalize_split(split: Split, shape: tuple[int, ...], grid: Grid) -> tuple[int | None, ...]:
-    entries = (split,) if split is None or isinstance(split, int) else tuple(split)
+    entries = tuple(split) if isinstance(split, (tuple, list)) else (split,)
     if split is None:
         entries = (None,) * grid.ndim
     if len(entries) != grid.ndim:

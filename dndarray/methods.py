@@ -81,7 +81,7 @@ def _in_place(name: str, function: Callable) -> Callable:
         if (type(other) is float and tensor.dtype.is_floating_point) or type(other) is int:
             target: Any = other
             computed = compute_type(op.kind, name, (self, other))
-            if not op.takes_scalar:
+            if op.with_scalar is None:
                 target = torch.tensor(other, dtype=computed, device=self.device)
         else:
             other = as_operand(other, self.comm)
@@ -92,9 +92,8 @@ def _in_place(name: str, function: Callable) -> Callable:
             target = target if target.dtype is computed else target.to(computed)
         if not can_cast(computed, tensor.dtype, "same_kind"):
             raise TypeError(f"{name} in place would give {computed}, which does not go into an array of {tensor.dtype}")
-        direct = getattr(tensor, f"{op.fn.__name__}_", None) if computed is tensor.dtype else None
-        if direct is not None:
-            direct(target)
+        if op.in_place is not None and computed is tensor.dtype:
+            op.in_place(tensor, target)
         else:
             tensor.copy_(op.fn(tensor.to(computed), target))
         return self
@@ -140,7 +139,7 @@ def install(functions: dict[str, Callable]) -> None:
         setattr(DNDarray, name, method)
     for name, function in (("__getitem__", indexing.getitem), ("__setitem__", indexing.setitem)):
         setattr(DNDarray, name, function)
-    DNDarray.T = property(manipulation.transpose, doc="The axes reversed; a view.")  # type: ignore[attr-defined]
-    DNDarray.mT = property(manipulation.matrix_transpose, doc="The last two axes exchanged; a view.")  # type: ignore[attr-defined]
+    for name, function in (("T", manipulation.transpose), ("mT", manipulation.matrix_transpose)):
+        setattr(DNDarray, name, property(function, doc=function.__doc__))
     for name in ("real", "imag"):
         setattr(DNDarray, name, property(functions[name], doc=functions[name].__doc__))

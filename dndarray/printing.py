@@ -99,7 +99,7 @@ def _summary(x: DNDarray) -> DNDarray:
             if n > 2 * EDGE + 1:
                 before: Any = (slice(None),) * axis
                 # One more than is shown, so that NumPy writes the dots.
-                x = concatenate([x[(*before, slice(0, EDGE + 1))], x[(*before, slice(n - EDGE, n))]], axis)  # type: ignore[index]
+                x = concatenate([x[(*before, slice(0, EDGE + 1))], x[(*before, slice(n - EDGE, n))]], axis)
     return resplit(x, None)
 
 

@@ -284,7 +284,7 @@ class Generator:
     def shuffle(self, x: DNDarray, axis: int = 0) -> None:
         """Bring an array's indices along `axis` into random order, in place. Communication: that of indexing."""
         shuffled = self.permutation(x, axis=axis)
-        x[...] = shuffled  # type: ignore[index]
+        x[...] = shuffled
 
     def choice(self, a: Any, size: Any = None, replace: bool = True, p: Any = None, **place: Any) -> DNDarray:
         """Elements of `a` (the integers below it, if it is a number) drawn at random.
@@ -311,10 +311,10 @@ class Generator:
             index = self.integers(0, n, size, **place)
         elif index is None:
             index = self._first_of_permutation(n, size, count, place)
-        return index if isinstance(a, (int, np.integer)) else as_operand(a)[index]  # type: ignore[index]
+        return index if isinstance(a, (int, np.integer)) else as_operand(a)[index]
 
     def _first_of_permutation(self, n: int, size: Any, count: int, place: dict[str, Any]) -> DNDarray:
-        first = self._permuted(n, {k: v for k, v in place.items() if k != "split"} | {"split": 0})[:count]  # type: ignore[index]
+        first = self._permuted(n, {k: v for k, v in place.items() if k != "split"} | {"split": 0})[:count]
         from .manipulation import reshape, resplit
 
         shaped = reshape(first, size if size is not None else ())

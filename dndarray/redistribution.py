@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .buffers import Staging, fresh
 from .collectives import needs_grad
 from .communication import Communicator, Request
 from .layout import Box, Layout, is_local, moves
@@ -134,7 +135,7 @@ def _travel(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) 
                 for a, ((s, t), n) in enumerate(zip(target, job.target.shape, strict=True))
             )
         landing = _starts(target)
-        result = tensor.new_empty([t - s for s, t in target])
+        result = fresh([t - s for s, t in target], tensor)
         outgoing, incoming = moves(job.source, job.target, rank, job.flips)
         for peer, box in outgoing:
             parts = [(peer, tensor[_local_index(part, origin)]) for part in _cut(box, tensor.element_size(), limit)]
@@ -148,21 +149,40 @@ def _travel(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) 
                 cut = _cut(box, tensor.element_size(), limit)
                 receives.append([(peer, result[_local_index(part, landing)]) for part in cut])
         results.append(result)
-    _pipeline(comm, sends, receives)
+    if comm.size > 1:
+        _pipeline(comm, sends, receives)
     return [r.flip(job.flips) if job.flips else r for r, job in zip(results, jobs, strict=True)]
 
 
 def _pipeline(comm: Communicator, sends: Sequence[Sequence], receives: Sequence[Sequence]) -> None:
     """Round by round one message to and from every peer; the next is packed and under way while the last one lands."""
     with comm.exchanging():
-        previous: list[Request] = []
+        previous: list[tuple[Request, Tensor | None]] = []
         incoming = zip_longest(*receives)
         outgoing = zip_longest(*sends)
         for arriving, leaving in zip_longest(incoming, outgoing, fillvalue=()):
-            current = [comm.irecv(view, peer, into=True) for peer, view in filter(None, arriving)]
-            current += [comm.isend(view, peer) for peer, view in filter(None, leaving)]
-            for request in previous:
-                request.wait()
+            current = [_receive(comm, view, peer) for peer, view in filter(None, arriving)]
+            for peer, view in filter(None, leaving):
+                packed, memory = _staging.pack(view.detach())
+                current.append((comm.isend(packed, peer), memory))
+            _complete(previous)
             previous = current
-        for request in previous:
-            request.wait()
+        _complete(previous)
+
+
+_staging = Staging()
+
+
+def _receive(comm: Communicator, view: Tensor, peer: int) -> tuple[Request, Tensor | None]:
+    """Start receiving into a part of a result: where it lies in one piece directly, else by way of staging memory."""
+    if view.is_contiguous() or view.device.type != "cpu":
+        return comm.irecv(view, peer, into=True), None
+    memory = _staging.take(view.nbytes)
+    landed = memory[: view.nbytes].view(view.dtype).view(view.shape)
+    return comm.irecv(landed, peer, into=True).then(lambda: view.copy_(landed)), memory
+
+
+def _complete(requests: Sequence[tuple[Request, Tensor | None]]) -> None:
+    for request, memory in requests:
+        request.wait()
+        _staging.give_back(memory)

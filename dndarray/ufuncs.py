@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -17,18 +18,23 @@ class Op(NamedTuple):
     name: str
     fn: Callable
     kind: str
-    """In which type it computes: 'same' (the operands' common type), 'float' (at least floating), 'divide' (integers
-    as float64), 'compare' (common type, bool result), 'logical' (bool), 'bits' (integers and bool only), 'test'
-    (any type, bool result)."""
+    """In which type it computes: 'same' (the operands' common type), 'number' (the same, bools as int8), 'float' (at
+    least floating), 'divide' (integers as float64), 'compare' (common type, bool result), 'logical' (bool), 'bits'
+    (integers and bool only), 'test' (any type, bool result)."""
     summary: str
     aliases: tuple[str, ...] = ()
     nin: int = 2
     nout: int = 1
 
     @property
-    def takes_scalar(self) -> bool:
-        """Whether `fn` takes a Python number in place of its second tensor."""
-        return self.fn in _TAKES_SCALAR
+    def with_scalar(self) -> Callable | None:
+        """The form of `fn` in which a Python number may take the place of one tensor, if there is one."""
+        return _WITH_SCALAR.get(self.fn)
+
+    @property
+    def in_place(self) -> Callable | None:
+        """The form of `fn` that writes into its first tensor, if torch has one."""
+        return _IN_PLACE.get(self.fn)
 
 
 def _unary(name: str, kind: str, summary: str, *aliases: str, fn: Callable | None = None, nout: int = 1) -> Op:
@@ -43,21 +49,24 @@ def _binary(name: str, kind: str, summary: str, *aliases: str, fn: Callable | No
 
 
 def _guarded(fn: Callable) -> Callable:
-    """Integer division by zero gives 0, as in NumPy, where torch raises on the process that meets it."""
+    """Integer division by zero gives 0, and of the smallest number by -1 that number, as in NumPy; on the process
+    that meets them torch raises at the one and dies at the other."""
 
     def divide(x: Tensor, y: Tensor) -> Tensor:
         if x.dtype.is_floating_point:
             return fn(x, y)
         x, y = torch.broadcast_tensors(x, y)
         zero = y == 0
-        return fn(x, y.masked_fill(zero, 1)).masked_fill(zero, 0)
+        overflow = (y == -1) & (x == torch.iinfo(x.dtype).min)
+        return fn(x, y.masked_fill(zero | overflow, 1)).masked_fill(zero, 0)
 
     return divide
 
 
-def _power(x: Tensor, y: Tensor | float) -> Tensor:
-    negative = y < 0 if not isinstance(y, Tensor) else y.numel() > 0 and bool((y.real < 0).any())
-    if negative and not (x.dtype.is_floating_point or x.dtype.is_complex):
+def _power(x: Tensor | float, y: Tensor | float) -> Tensor:
+    dtype = x.dtype if isinstance(x, Tensor) else y.dtype  # type: ignore[union-attr]
+    integers = not (dtype.is_floating_point or dtype.is_complex)
+    if integers and bool((y < 0).any() if isinstance(y, Tensor) else y < 0):
         raise ValueError("integers to negative integer powers are not allowed; make one of them a float")
     return torch.pow(x, y)
 
@@ -65,6 +74,36 @@ def _power(x: Tensor, y: Tensor | float) -> Tensor:
 def _modf(x: Tensor) -> tuple[Tensor, Tensor]:
     whole = x.trunc()
     return torch.where(x.isinf(), torch.zeros_like(x), x - whole).copysign(x), whole
+
+
+def _keeping_bools(fn: Callable) -> Callable:
+    """`fn`, which has nothing to do on bools and therefore does not take them in torch."""
+    return lambda x: x.clone() if x.dtype is torch.bool else fn(x)
+
+
+def _sign(x: Tensor) -> Tensor:
+    return torch.where(x.isnan(), x, torch.sgn(x)) if x.dtype.is_floating_point else torch.sgn(x)
+
+
+def _rint(x: Tensor) -> Tensor:
+    return torch.complex(x.real.round(), x.imag.round()) if x.is_complex() else x.round()
+
+
+def _angle(x: Tensor) -> Tensor:
+    # The negative zero lies on the negative side.
+    return torch.angle(x if x.is_complex() else torch.where(x == 0, torch.ones_like(x).copysign(x), x))
+
+
+def _heaviside(x: Tensor, y: Tensor) -> Tensor:
+    return torch.where(x.isnan(), x, torch.heaviside(x, y))
+
+
+def _gcd(x: Tensor, y: Tensor) -> Tensor:
+    return torch.gcd(x, y).abs()  # torch's is negative for some pairs with the smallest number
+
+
+def _lcm(x: Tensor, y: Tensor) -> Tensor:
+    return _guarded(torch.floor_divide)(x.abs(), _gcd(x, y)) * y.abs()  # torch's dies of the smallest number
 
 
 def _cbrt(x: Tensor) -> Tensor:
@@ -78,23 +117,43 @@ def _reciprocal(x: Tensor) -> Tensor:
     return torch.div(1, x.masked_fill(zero, 1), rounding_mode="trunc").to(x.dtype).masked_fill(zero, 0)
 
 
-_TAKES_SCALAR = frozenset(
-    [torch.add, torch.subtract, torch.multiply, torch.divide, torch.eq, torch.not_equal, torch.less, torch.less_equal]
-    + [torch.greater, torch.greater_equal, _power]
-)
+_WITH_SCALAR: dict[Callable, Callable] = {
+    torch.add: operator.add,
+    torch.subtract: operator.sub,
+    torch.multiply: operator.mul,
+    torch.divide: operator.truediv,
+    torch.eq: operator.eq,
+    torch.not_equal: operator.ne,
+    torch.less: operator.lt,
+    torch.less_equal: operator.le,
+    torch.greater: operator.gt,
+    torch.greater_equal: operator.ge,
+    _power: _power,
+}
+"""Functions that take a Python number in place of a tensor, and the form that takes it on either side."""
+
+_IN_PLACE: dict[Callable, Callable] = {
+    torch.add: Tensor.add_,
+    torch.subtract: Tensor.subtract_,
+    torch.multiply: Tensor.multiply_,
+    torch.divide: Tensor.divide_,
+    torch.bitwise_and: Tensor.bitwise_and_,
+    torch.bitwise_or: Tensor.bitwise_or_,
+    torch.bitwise_xor: Tensor.bitwise_xor_,
+}
 
 UNARY = [
-    _unary("abs", "same", "Absolute value.", "absolute"),
+    _unary("abs", "same", "Absolute value.", "absolute", fn=_keeping_bools(torch.abs)),
     _unary("negative", "same", "Numerical negative."),
     _unary("positive", "same", "The array itself, in a new one.", fn=lambda x: x.clone()),
-    _unary("sign", "same", "-1, 0 or 1; for complex numbers x / |x|.", fn=torch.sgn),
-    _unary("conj", "same", "Complex conjugate.", "conjugate", fn=lambda x: torch.conj(x).resolve_conj()),
-    _unary("square", "same", "x * x."),
-    _unary("reciprocal", "same", "1 / x.", fn=_reciprocal),
-    _unary("ceil", "same", "Smallest integer not below."),
-    _unary("floor", "same", "Largest integer not above."),
-    _unary("trunc", "same", "The integer nearest towards zero.", "fix"),
-    _unary("rint", "float", "The nearest integer, halves to even.", fn=torch.round),
+    _unary("sign", "same", "-1, 0 or 1; for complex numbers x / |x|.", fn=_sign),
+    _unary("conj", "number", "Complex conjugate.", "conjugate", fn=lambda x: torch.conj(x).resolve_conj()),
+    _unary("square", "number", "x * x."),
+    _unary("reciprocal", "number", "1 / x.", fn=_reciprocal),
+    _unary("ceil", "same", "Smallest integer not below.", fn=_keeping_bools(torch.ceil)),
+    _unary("floor", "same", "Largest integer not above.", fn=_keeping_bools(torch.floor)),
+    _unary("trunc", "same", "The integer nearest towards zero.", "fix", fn=_keeping_bools(torch.trunc)),
+    _unary("rint", "float", "The nearest integer, halves to even.", fn=_rint),
     _unary("fabs", "float", "Absolute value in floating point.", fn=torch.abs),
     _unary("sqrt", "float", "Non-negative square root."),
     _unary("cbrt", "float", "Cube root.", fn=_cbrt),
@@ -119,8 +178,8 @@ UNARY = [
     _unary("arctanh", "float", "Inverse hyperbolic tangent.", "atanh"),
     _unary("deg2rad", "float", "Degrees to radians.", "radians"),
     _unary("rad2deg", "float", "Radians to degrees.", "degrees"),
-    _unary("sinc", "float", "sin(pi x) / (pi x)."),
-    _unary("i0", "float", "Modified Bessel function of the first kind, order 0."),
+    _unary("sinc", "divide", "sin(pi x) / (pi x)."),
+    _unary("i0", "divide", "Modified Bessel function of the first kind, order 0."),
     _unary("isfinite", "test", "Neither infinite nor NaN."),
     _unary("isinf", "test", "Positive or negative infinity."),
     _unary("isnan", "test", "Not a number."),
@@ -131,7 +190,7 @@ UNARY = [
     _unary("signbit", "test", "Whether the sign bit is set."),
     _unary("logical_not", "test", "Truth of not x."),
     _unary("invert", "bits", "Bit by bit not.", "bitwise_not", "bitwise_invert", fn=torch.bitwise_not),
-    _unary("angle", "float", "Argument of a complex number, in radians."),
+    _unary("angle", "float", "Argument of a complex number, in radians.", fn=_angle),
     _unary("real", "same", "Real part.", fn=lambda x: torch.real(x) if x.is_complex() else x),
     _unary("imag", "same", "Imaginary part.", fn=lambda x: torch.imag(x) if x.is_complex() else torch.zeros_like(x)),
     _unary("modf", "float", "Fractional and integral part.", fn=_modf, nout=2),
@@ -143,10 +202,10 @@ BINARY = [
     _binary("subtract", "same", "x1 - x2."),
     _binary("multiply", "same", "x1 * x2."),
     _binary("divide", "divide", "x1 / x2.", "true_divide"),
-    _binary("floor_divide", "same", "Largest integer not above x1 / x2.", fn=_guarded(torch.floor_divide)),
-    _binary("remainder", "same", "Remainder with the sign of x2.", "mod", fn=_guarded(torch.remainder)),
-    _binary("fmod", "same", "Remainder with the sign of x1.", fn=_guarded(torch.fmod)),
-    _binary("power", "same", "x1 to the power x2.", "pow", fn=_power),
+    _binary("floor_divide", "number", "Largest integer not above x1 / x2.", fn=_guarded(torch.floor_divide)),
+    _binary("remainder", "number", "Remainder with the sign of x2.", "mod", fn=_guarded(torch.remainder)),
+    _binary("fmod", "number", "Remainder with the sign of x1.", fn=_guarded(torch.fmod)),
+    _binary("power", "number", "x1 to the power x2.", "pow", fn=_power),
     _binary("float_power", "divide", "x1 to the power x2 in double precision.", fn=torch.float_power),
     _binary("maximum", "same", "The larger; NaN if either is."),
     _binary("minimum", "same", "The smaller; NaN if either is."),
@@ -158,10 +217,10 @@ BINARY = [
     _binary("logaddexp2", "float", "log2(2**x1 + 2**x2) without overflow."),
     _binary("copysign", "float", "The size of x1 with the sign of x2."),
     _binary("nextafter", "float", "The next number from x1 towards x2."),
-    _binary("heaviside", "float", "0, x2 or 1 as x1 is below, at or above zero."),
+    _binary("heaviside", "float", "0, x2 or 1 as x1 is below, at or above zero.", fn=_heaviside),
     _binary("ldexp", "float", "x1 * 2**x2."),
-    _binary("gcd", "bits", "Greatest common divisor."),
-    _binary("lcm", "bits", "Least common multiple."),
+    _binary("gcd", "bits", "Greatest common divisor.", fn=_gcd),
+    _binary("lcm", "bits", "Least common multiple.", fn=_lcm),
     _binary("bitwise_and", "bits", "Bit by bit and."),
     _binary("bitwise_or", "bits", "Bit by bit or."),
     _binary("bitwise_xor", "bits", "Bit by bit exclusive or."),
@@ -178,7 +237,7 @@ BINARY = [
     _binary("greater_equal", "compare", "x1 >= x2."),
     _binary(
         "divmod",
-        "same",
+        "number",
         "Floor quotient and remainder.",
         fn=lambda x, y: (_guarded(torch.floor_divide)(x, y), _guarded(torch.remainder)(x, y)),
         nout=2,

@@ -15,7 +15,7 @@ import torch
 from ..communication import Communicator
 from ..errors import agreed
 
-__all__ = ["PathLike", "existing", "in_turn", "replacing", "sync"]
+__all__ = ["PathLike", "existing", "in_turn", "naming", "replacing", "sync"]
 
 PathLike = str | os.PathLike[str]
 
@@ -28,6 +28,20 @@ def existing(path: PathLike) -> Path:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return path
+
+
+@contextmanager
+def naming(what: str, path: PathLike) -> Iterator[None]:
+    """What the libraries raise as plain RuntimeError or OSError becomes an OSError that says where.
+
+    Both mean the same: h5py raises the one for a disk that is full when a file is closed, netCDF4 always.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if type(error) not in (OSError, RuntimeError) or str(path) in str(error):
+            raise
+        raise OSError(f"cannot {what} {path}: {error}") from error
 
 
 @contextmanager
@@ -63,8 +77,10 @@ def replacing(path: PathLike, comm: Communicator, *, keep: bool = False) -> Iter
             if comm.rank == 0:
                 _put_in_place(temporary, target)
     finally:
-        if comm.rank == 0:
-            temporary.unlink(missing_ok=True)
+        if comm.rank == 0 and temporary.exists():
+            # A library that could not close its file holds on to its space, unless that is taken from it.
+            os.truncate(temporary, 0)
+            temporary.unlink()
 
 
 def _prepare(target: Path, temporary: Path, keep: bool) -> None:

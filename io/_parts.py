@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ SLAB = 64 * 2**20
 """Bytes that pass through memory at a time."""
 
 Selection = tuple[slice, ...]
+Piece = tuple[Selection, np.ndarray]
+"""A part of an array in a file, and its elements."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def writers(layout: Layout) -> list[int]:
     return [rank for box, rank in first.items() if all(start < stop for start, stop in box)]
 
 
-def pieces(x: DNDarray, chunks: Sequence[int] | None = None) -> Iterator[tuple[Selection, np.ndarray]]:
+def pieces(x: DNDarray, chunks: Sequence[int] | None = None) -> Iterator[Piece]:
     """This process's part in pieces for a file: where each belongs, and its elements."""
     box = x.layout.box(x.comm.rank)
     for slab in slabs(box, x.itemsize, chunks):
@@ -202,16 +204,32 @@ def write_in_turn(
 
 
 def write_together(
-    x: DNDarray, create: Callable[[], None], opened: Callable[[], AbstractContextManager[tuple[Any, Any]]]
+    x: DNDarray,
+    create: Callable[[], None],
+    opened: Callable[[], AbstractContextManager[tuple[Any, Any]]],
+    put: Callable[[Any, Piece | None], None],
 ) -> None:
-    """As `write_in_turn`, but all processes open the file together and then write, each by itself."""
-    with agreed(x.comm):
-        if x.comm.rank == 0:
+    """As `write_in_turn`, but all processes open the file together, which is collective.
+
+    `put` writes a piece. It is called equally often on all processes, and gets None where nothing is left to write.
+    """
+    comm = x.comm
+    with agreed(comm):
+        if comm.rank == 0:
             create()
-    with opened() as (target, chunks), agreed(x.comm):
-        if x.comm.rank in writers(x.layout):
-            for selection, values in pieces(x, chunks):
-                target[selection] = values
+    with ExitStack() as stack:
+        with agreed(comm):
+            target, chunks = stack.enter_context(opened())
+        mine = pieces(x, chunks) if comm.rank in writers(x.layout) else iter(())
+        while True:
+            with agreed(comm):  # apart from the writing, which all or none must reach
+                piece = next(mine, None)
+            if not comm.allreduce(torch.tensor(piece is not None), "any"):
+                break
+            with agreed(comm):
+                put(target, piece)
+        with agreed(comm):
+            stack.close()
 
 
 def check_mode(mode: str) -> None:

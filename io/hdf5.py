@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..array import DNDarray
 from ..communication import as_comm
@@ -19,19 +17,9 @@ from ..elementwise import as_operand
 from ..errors import agreed
 from ..layout import Split
 from ..types import numpy_dtype
-from ._files import PathLike, existing, replacing
+from ._files import PathLike, existing, naming, replacing
 from ._optional import require
-from ._parts import (
-    Request,
-    Selection,
-    Source,
-    as_file_dtype,
-    check_mode,
-    pieces,
-    read,
-    write_in_turn,
-    writers,
-)
+from ._parts import Piece, Request, Selection, Source, as_file_dtype, check_mode, read, write_in_turn, write_together
 
 __all__ = ["load", "save"]
 
@@ -84,27 +72,13 @@ def load(
     >>> x = dnd.io.hdf5.load("run.h5", "fields/pressure", split=0)  # doctest: +SKIP
     """
     comm = as_comm(comm)
-    with agreed(comm), _opened(path) as file:
+    with agreed(comm), naming("read", path), require("h5py").File(existing(path), "r") as file:
         found = _find(file, dataset)
         if found.shape is None:
             raise ValueError(f"dataset {found.name!r} in {path} is empty: it has a type, but no shape")
         name = f"dataset {found.name!r} in {path}"
         source = Source(name, found.shape, as_file_dtype(found.dtype, name), _reader(found), found.chunks)
         return read(source, Request(dtype, split, grid, device, slices), comm)
-
-
-@contextmanager
-def _opened(path: PathLike) -> Iterator[Any]:
-    h5py = require("h5py")
-    path = existing(path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise OSError(f"{path} is not a whole HDF5 file: {error}") from error
-    with file:
-        yield file
 
 
 def _find(file: Any, name: str | None) -> Any:
@@ -166,17 +140,17 @@ def save(x: Any, path: PathLike, dataset: str = "data", *, mode: str = "w", **op
     with replacing(path, x.comm, keep=mode == "a") as temporary:
 
         def create() -> None:
-            with require("h5py").File(temporary, "a") as file:
+            with naming("write", path), require("h5py").File(temporary, "a") as file:
                 _make_room(file, dataset)
                 file.create_dataset(dataset, shape=x.shape, dtype=dtype, **options)
 
         @contextmanager
-        def opened() -> Iterator[tuple[Any, Any]]:
-            with require("h5py").File(temporary, "r+") as file:
+        def opened(**how: Any) -> Iterator[tuple[Any, Any]]:
+            with naming("write", path), require("h5py").File(temporary, "r+", **how) as file:
                 yield file[dataset], file[dataset].chunks
 
         if x.comm.size > 1 and _is_parallel():
-            _write_together(x, temporary, dataset, create)
+            write_together(x, create, lambda: opened(driver="mpio", comm=x.comm.handle), _put_collectively)
         else:
             write_in_turn(x, temporary, create, opened)
 
@@ -199,28 +173,8 @@ def _is_parallel() -> bool:
         return False  # said by the rank that makes the file
 
 
-def _write_together(x: DNDarray, path: Path, name: str, create: Callable[[], None]) -> None:
-    """Write by MPI-IO. Every call is collective: who has nothing left to write takes part with nothing."""
-    h5py, comm = require("h5py"), x.comm
-    with agreed(comm):
-        if comm.rank == 0:
-            create()
-    with agreed(comm):
-        file = h5py.File(path, "r+", driver="mpio", comm=comm.handle)
-    with file:
-        target = file[name]
-        mine = pieces(x, target.chunks) if comm.rank in writers(x.layout) else iter(())
-        while True:
-            with agreed(comm):  # apart from the write, which all or none must reach
-                piece = next(mine, None)
-            if not comm.allreduce(torch.tensor(piece is not None), "any"):
-                break
-            with agreed(comm):
-                _put(target, piece)
-
-
-def _put(target: Any, piece: tuple[Selection, np.ndarray] | None) -> None:
-    """Write a piece, or only take part, for which h5py's own interface has no way."""
+def _put_collectively(target: Any, piece: Piece | None) -> None:
+    """Write a piece by MPI-IO, or take part without one, for which h5py's own interface has no way."""
     h5py = require("h5py")
     how = h5py.h5p.create(h5py.h5p.DATASET_XFER)
     how.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)

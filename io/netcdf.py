@@ -20,9 +20,9 @@ from ..elementwise import as_operand
 from ..errors import agreed
 from ..layout import Split
 from ..types import as_dtype, numpy_dtype
-from ._files import PathLike, existing, replacing
+from ._files import PathLike, existing, naming, replacing
 from ._optional import require
-from ._parts import Request, Selection, Source, as_file_dtype, check_mode, read, write_in_turn, write_together
+from ._parts import Piece, Request, Selection, Source, as_file_dtype, check_mode, read, write_in_turn, write_together
 
 __all__ = ["load", "save"]
 
@@ -82,7 +82,7 @@ def load(
     >>> t = dnd.io.netcdf.load("climate.nc", "t2m", split=0)  # doctest: +SKIP
     """
     comm = as_comm(comm)
-    with agreed(comm), require("netCDF4").Dataset(existing(path), "r") as file:
+    with agreed(comm), naming("read", path), require("netCDF4").Dataset(existing(path), "r") as file:
         found = _find(file, variable)
         name = f"variable {found.name!r} in {path}"
         found.set_auto_scale(mask_and_scale)
@@ -206,7 +206,8 @@ def save(
     with replacing(path, x.comm, keep=mode == "a") as temporary:
 
         def create() -> None:
-            with _dataset(temporary, "r+" if temporary.exists() else "w") as file:
+            how = "r+" if temporary.exists() else "w"
+            with naming("write", path), require("netCDF4").Dataset(temporary, how) as file:
                 _check_room(file, variable, x)
                 for dimension, n in zip(names, x.shape, strict=True):
                     _share_dimension(file, dimension, n)
@@ -219,19 +220,15 @@ def save(
 
         @contextmanager
         def opened(**how: Any) -> Iterator[tuple[Any, Any]]:
-            with _dataset(temporary, "r+", **how) as file:
+            with naming("write", path), require("netCDF4").Dataset(temporary, "r+", **how) as file:
                 target = file[variable]
                 target.set_auto_maskandscale(False)
                 yield target, _chunks(target)
 
         if x.comm.size > 1 and not options and _is_parallel():
-            write_together(stored, create, lambda: opened(parallel=True, comm=x.comm.handle))
+            write_together(stored, create, lambda: opened(parallel=True, comm=x.comm.handle), _put)
         else:
             write_in_turn(stored, temporary, create, opened)
-
-
-def _dataset(path: PathLike, mode: str, **how: Any) -> Any:
-    return require("netCDF4").Dataset(path, mode, **how)
 
 
 def _stored_type(dtype: torch.dtype) -> np.dtype:
@@ -266,6 +263,11 @@ def _share_dimension(file: Any, name: str, n: int) -> None:
             f"dimension {name!r} has length {len(file.dimensions[name])} in the file, but {n} in the array; "
             "name the axes otherwise with `dimensions`"
         )
+
+
+def _put(target: Any, piece: Piece | None) -> None:
+    if piece is not None:
+        target[piece[0]] = piece[1]
 
 
 def _is_parallel() -> bool:

@@ -170,6 +170,12 @@ def _rearrangement() -> Iterator[tuple[str, Case]]:
         yield case("roll", ((2, 7, 3),), 2, axis)
         yield case("roll", ((2, 7, 3),), -8, axis)
     yield case("flip", ((5, 4),))
+    for split in (None, 0, 1):
+        yield "resplit", Case(lambda x, split=split: dnd.resplit(x, split), lambda x: x, ((5, 4),))
+        yield "resplit", Case(lambda x, split=split: dnd.resplit(x, split), lambda x: x, ((2, 3),))
+    for pair in ((0, 1), (1, 0), (None, 0)):
+        yield "resplit", Case(lambda x, pair=pair: dnd.resplit(x, pair), lambda x: x, ((5, 4),))
+    yield "balance", Case(dnd.balance, lambda x: x, ((7, 4),))
     yield case("roll", ((5, 4),), 3)
     yield case("squeeze", ((1, 5, 1),))
     yield case("squeeze", ((1, 5, 1),), 2)
@@ -265,15 +271,16 @@ def _compare(result: Any, expected: Any) -> None:
     compare_part(result, np.asarray(expected), rtol=1e-10, atol=1e-10)
 
 
-def _describe(name: str, case: Case, placed: Sequence[tuple[Grid, Any]]) -> str:
+def _describe(name: str, case: Case, placed: Sequence[tuple[Grid, Any]], uneven: bool) -> str:
     where = ", ".join(
         f"{shape} split={split} grid={grid.shape}" for shape, (grid, split) in zip(case.shapes, placed, strict=True)
     )
-    return f"{name}({where})"
+    return f"{name}({where}{', uneven' if uneven else ''})"
 
 
 def validate(op: str | None = None, every: int = 1) -> Report:
-    """Check the cases of one operation, or of all; collective. `every` takes only each so-manieth combination."""
+    """Check the cases of one operation, or of all; collective. `every` takes only each so-manieth combination
+    (but some of every operation)."""
     comm = dnd.get_comm()
     wrong: list[str] = []
     missing: list[str] = []
@@ -292,13 +299,13 @@ def validate(op: str | None = None, every: int = 1) -> Report:
         except (ValueError, IndexError):
             expected = None
         problems = {}
-        for k, placed in enumerate(itertools.product(*(layouts(len(s), comm.size) for s in case.shapes))):
-            if (k + number) % every:
-                continue
+        combinations = list(itertools.product(*(layouts(len(s), comm.size) for s in case.shapes)))
+        stride = max(1, min(every, len(combinations) // 4))
+        for k, placed in enumerate(combinations[number % stride :: stride]):
             checked += 1
-            problem = _check(case, values, placed, expected, comm)
+            problem = _check(case, values, placed, expected, comm, uneven=k % 2 == 1)
             if problem is not None:
-                problems[_describe(name, case, placed)] = problem
+                problems[_describe(name, case, placed, k % 2 == 1)] = problem
         # Processes agree once a case, not once a combination: most of the time would go into agreeing.
         found: dict[str, str] = {}
         for theirs in comm.allgather_object(problems):
@@ -308,17 +315,25 @@ def validate(op: str | None = None, every: int = 1) -> Report:
     return Report(checked, wrong, missing)
 
 
-def _place(values: np.ndarray, grid: Grid, split: Any, comm: Communicator) -> DNDarray:
+def _place(values: np.ndarray, grid: Grid, split: Any, comm: Communicator, uneven: bool) -> DNDarray:
     """This process's part of the values, without a word to the others."""
     layout = Layout(values.shape, grid, split)
+    if uneven:  # nothing on the first process, most on the last
+        counts = [c and (0, *c[1:-1], c[-1] + c[0]) if c is None or len(c) > 1 else c for c in layout.counts]
+        layout = Layout(values.shape, grid, split, counts)
     part = values[tuple(slice(start, stop) for start, stop in layout.box(comm.rank))]
     return DNDarray(torch.from_numpy(np.array(part)), layout, comm)
 
 
-def _check(case: Case, values: Sequence[np.ndarray], placed: Any, expected: Any, comm: Communicator) -> str | None:
-    """None, or what this process found wrong."""
+def _check(
+    case: Case, values: Sequence[np.ndarray], placed: Any, expected: Any, comm: Communicator, uneven: bool
+) -> str | None:
+    """None, or what this process found wrong. Of uneven operands every other one lies evenly."""
     try:
-        arrays = [_place(v, grid, split, comm) for v, (grid, split) in zip(values, placed, strict=True)]
+        arrays = [
+            _place(v, grid, split, comm, uneven and i % 2 == 0)
+            for i, (v, (grid, split)) in enumerate(zip(values, placed, strict=True))
+        ]
         result = case.ours(*arrays)
         if expected is not None:
             _compare(result, expected)

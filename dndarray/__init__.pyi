@@ -1,5 +1,7 @@
 """Made by tools/stubs.py: change the tables, not this file."""
 
+# ruff: noqa: E501, N802
+
 import builtins
 from collections.abc import Sequence
 from typing import Any, Literal, overload
@@ -89,6 +91,7 @@ from .types import isdtype as isdtype
 from .types import promote_types as promote_types
 from .types import result_type as result_type
 
+__all__: list[str]
 __version__: str
 
 def abs(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None) -> DNDarray:

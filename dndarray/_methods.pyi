@@ -1,5 +1,7 @@
 """Made by tools/stubs.py: change the tables, not this file."""
 
+# ruff: noqa: E501, N802
+
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 

@@ -6,8 +6,6 @@ another, and device memory may be out of MPI's reach.
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -17,8 +15,9 @@ import torch
 from torch import Tensor
 
 from . import launch
+from .memory import fresh
 
-__all__ = ["Buffer", "cuda_aware", "Staging", "encode", "fresh", "mpi_op", "mpi_type", "pieces"]
+__all__ = ["Buffer", "cuda_aware", "encode", "mpi_op", "mpi_type", "pieces"]
 
 MAX_COUNT = 2**31 - 1
 """Elements that one MPI call takes; larger tensors travel in pieces, so that any MPI will do."""
@@ -34,6 +33,7 @@ def cuda_aware() -> bool:
     return any(os.environ.get(name, "0") not in ("", "0") for name in names)
 
 
+@lru_cache(maxsize=64)
 def mpi_type(dtype: torch.dtype) -> Any:
     MPI = launch.mpi()
     name = str(dtype).removeprefix("torch.")
@@ -45,6 +45,7 @@ _OPS = {"sum": "SUM", "prod": "PROD", "max": "MAX", "min": "MIN", "any": "LOR", 
 _OF_BOOLS = {"sum": "LOR", "prod": "LAND", "max": "LOR", "min": "LAND"}
 
 
+@lru_cache(maxsize=16)
 def mpi_op(name: str, dtype: torch.dtype) -> Any:
     MPI = launch.mpi()
     return getattr(MPI, _OF_BOOLS.get(name, _OPS[name]) if dtype is torch.bool else _OPS[name])
@@ -67,7 +68,9 @@ class Buffer:
 
     def __init__(self, tensor: Tensor) -> None:
         self.home = tensor.device
-        tensor = tensor.detach().resolve_conj().resolve_neg()
+        tensor = tensor.detach()
+        if tensor.is_conj() or tensor.is_neg():
+            tensor = tensor.resolve_conj().resolve_neg()
         if tensor.is_cuda and not cuda_aware():
             host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
             tensor = host.copy_(tensor)
@@ -79,7 +82,7 @@ class Buffer:
 
     @classmethod
     def empty(cls, shape: Sequence[int], like: Tensor) -> Buffer:
-        return cls(torch.empty(tuple(shape), dtype=like.dtype, device=like.device))
+        return cls(fresh(shape, like))
 
     def bytes(self, start: int = 0, stop: int | None = None) -> list:
         """The bytes of elements `[start, stop)` as MPI wants them: data moves as bytes, whatever its type."""
@@ -103,6 +106,20 @@ def pieces(n: int, width: int = 1) -> Iterator[tuple[int, int]]:
         yield start, min(start + step, n)
 
 
+_DIRECT = frozenset([torch.float32, torch.float64, torch.int64, torch.int32])
+
+
+def _unchanged(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+@lru_cache(maxsize=64)
+def _nan(dtype: torch.dtype, device: torch.device, positive: bool) -> Tensor:
+    """The NaN that lies above, or below, everything."""
+    nan = torch.tensor(float("nan"), dtype=dtype, device=device).abs()
+    return nan if positive else -nan
+
+
 def encode(tensor: Tensor, op: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """`tensor` in a type in which MPI reduces right, and the way back.
 
@@ -110,17 +127,18 @@ def encode(tensor: Tensor, op: str) -> tuple[Tensor, Callable[[Tensor], Tensor]]
     where NaN lies above (or below) everything and so wins, as it does in NumPy.
     """
     dtype = tensor.dtype
+    if op == "sum" and dtype in _DIRECT:
+        return tensor, _unchanged
     if dtype in _WIDE:
         wide, back = encode(tensor.to(_WIDE[dtype]), op)
         return wide, lambda t: back(t).to(dtype)
     if op not in ("max", "min") or dtype not in _ORDERED:
-        return tensor, lambda t: t
+        return tensor, _unchanged
     integer = _ORDERED[dtype]
     shift, low = 8 * dtype.itemsize - 1, torch.iinfo(integer).max
 
     def flip(bits: Tensor) -> Tensor:
         return bits ^ ((bits >> shift) & low)
 
-    nan = torch.tensor(float("nan"), dtype=dtype, device=tensor.device).abs()
-    tensor = torch.where(tensor.isnan(), nan if op == "max" else -nan, tensor)
+    tensor = torch.where(tensor.isnan(), _nan(dtype, tensor.device, op == "max"), tensor)
     return flip(tensor.contiguous().view(integer)), lambda t: flip(t).view(dtype)

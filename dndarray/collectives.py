@@ -18,6 +18,8 @@ exscan                    the exscan from the last process to the first
 send / receive            receive / send
 halo_exchange             the halos' gradients are added to their owners'
 ========================  ===================================================
+
+Backward calls these functions again, so that it has gradients, too.
 """
 
 from __future__ import annotations
@@ -54,11 +56,12 @@ def needs_grad(*tensors: Tensor) -> bool:
 class _AllReduce(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, comm: Communicator) -> Tensor:
+        ctx.comm = comm
         return comm.allreduce(tensor)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        return grad, None
+        return use_in_split(grad, ctx.comm), None
 
 
 class _Extremum(torch.autograd.Function):
@@ -75,6 +78,7 @@ class _Extremum(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         (attained,) = ctx.saved_tensors
         share = ctx.comm.allreduce(attained.to(grad.dtype))
+        grad = use_in_split(grad, ctx.comm)
         return torch.where(attained, grad / share, torch.zeros_like(grad)), None, None
 
 
@@ -86,18 +90,18 @@ class _UseInSplit(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        return ctx.comm.allreduce(grad), None
+        return all_reduce(grad, ctx.comm), None
 
 
 class _AllGather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, counts: Sequence[int], comm: Communicator) -> Tensor:
-        ctx.rows = (sum(counts[: comm.rank]), counts[comm.rank])
+        ctx.rows, ctx.comm = (sum(counts[: comm.rank]), counts[comm.rank]), comm
         return comm.allgatherv(tensor, counts)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        return grad.narrow(0, *ctx.rows), None, None
+        return use_in_split(grad, ctx.comm).narrow(0, *ctx.rows), None, None
 
 
 class _ReduceScatter(torch.autograd.Function):
@@ -108,17 +112,18 @@ class _ReduceScatter(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        return ctx.comm.allgatherv(grad, ctx.counts), None, None
+        return use_in_split(all_gather(grad, ctx.counts, ctx.comm), ctx.comm), None, None
 
 
 class _Broadcast(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, root: int, comm: Communicator) -> Tensor:
-        ctx.is_root = comm.rank == root
+        ctx.is_root, ctx.comm = comm.rank == root, comm
         return comm.broadcast(tensor, root)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
+        grad = use_in_split(grad, ctx.comm)
         return grad if ctx.is_root else torch.zeros_like(grad), None, None
 
 
@@ -130,7 +135,7 @@ class _AllToAll(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        return ctx.comm.alltoallv(grad, ctx.receives, ctx.sends), None, None, None
+        return all_to_all(grad, ctx.receives, ctx.sends, ctx.comm), None, None, None
 
 
 class _Exscan(torch.autograd.Function):
@@ -141,7 +146,7 @@ class _Exscan(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        return ctx.comm.reversed().exscan(grad), None
+        return exscan(grad, ctx.comm.reversed()), None
 
 
 class _SendReceive(torch.autograd.Function):
@@ -154,7 +159,7 @@ class _SendReceive(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         (sent,) = ctx.saved_tensors
-        return _swap(grad, sent, ctx.from_, ctx.to, ctx.comm), None, None, None, None
+        return send_receive(grad, sent, ctx.from_, ctx.to, ctx.comm), None, None, None, None
 
 
 def _swap(tensor: Tensor, like: Tensor, to: int, from_: int, comm: Communicator) -> Tensor:

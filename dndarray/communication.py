@@ -144,14 +144,13 @@ class Communicator:
         with launch.watched("split"):
             return Communicator(self.handle.Split(color, key), private=True)
 
-    @contextmanager
-    def _call(self, name: str, nbytes: int = 0, what: tuple = ()) -> Iterator[Any]:
+    def _call(self, name: str, nbytes: int = 0, what: tuple = ()) -> launch.watched:
+        """The block in which a collective is called: counted, compared with what the others do, and watched."""
         for traffic in _counting:
             traffic.add(name, nbytes)
         if _CHECK:
             self._check(name, what)
-        with launch.watched(name):
-            yield self.handle
+        return launch.watched(name)
 
     def _check(self, name: str, what: tuple) -> None:
         """Compare what the processes are about to do (`DNDARRAY_CHECK=1`)."""
@@ -175,10 +174,12 @@ class Communicator:
         send, receive = Buffer(encoded), Buffer.empty(encoded.shape, encoded)
         handles = []
         what = (op, str(tensor.dtype), tuple(tensor.shape))
-        with self._call(name, send.tensor.nbytes, what) as handle:
-            method = getattr(handle, f"I{name.lower()}" if start else name)
+        with self._call(name, send.tensor.nbytes, what):
+            method = getattr(self.handle, f"I{name.lower()}" if start else name)
             for piece in pieces(encoded.numel()):
-                handles.append(method(send.typed(*piece), receive.typed(*piece), op=mpi_op(op, encoded.dtype), **options))
+                handles.append(
+                    method(send.typed(*piece), receive.typed(*piece), op=mpi_op(op, encoded.dtype), **options)
+                )
         return Request(handles if start else [], lambda: decode(receive.result()), keep=(send, receive))
 
     def allreduce(self, tensor: Tensor, op: str = "sum") -> Tensor:
@@ -223,9 +224,9 @@ class Communicator:
         buffer = Buffer(tensor) if self.rank == root else Buffer.empty(tensor.shape, tensor)
         what = (root, str(tensor.dtype), tuple(tensor.shape))
         sent = buffer.tensor.nbytes if self.rank == root else 0
-        with self._call("Bcast", sent, what) as handle:
+        with self._call("Bcast", sent, what):
             width = tensor.element_size()
-            handles = [handle.Ibcast(buffer.bytes(*piece), root=root) for piece in pieces(tensor.numel(), width)]
+            handles = [self.handle.Ibcast(buffer.bytes(*piece), root=root) for piece in pieces(tensor.numel(), width)]
         return Request(handles, buffer.result, keep=buffer)
 
     def allgather(self, tensor: Tensor) -> Tensor:
@@ -242,10 +243,10 @@ class Communicator:
         receive = Buffer.empty((sum(counts), *tensor.shape[1:]), tensor)
         row = receive.tensor[:1].nbytes if sum(counts) else 0
         what = (tuple(counts), str(tensor.dtype), tuple(tensor.shape[1:]))
-        with self._call("Allgather", send.tensor.nbytes, what) as handle:
+        with self._call("Allgather", send.tensor.nbytes, what):
             if receive.tensor.nbytes <= buffers.MAX_COUNT:
                 sizes = [n * row for n in counts]
-                handle.Allgatherv(send.bytes(), [*receive.bytes()[:1], sizes, mpi_type(torch.uint8)])
+                self.handle.Allgatherv(send.bytes(), [*receive.bytes()[:1], sizes, mpi_type(torch.uint8)])
                 return receive.result()
             start = 0
             for root, n in enumerate(counts):
@@ -253,7 +254,7 @@ class Communicator:
                 if root == self.rank:
                     receive.tensor.view(-1)[start:stop] = send.tensor.view(-1)
                 for begin, end in pieces(stop - start, tensor.element_size()):
-                    handle.Bcast(receive.bytes(start + begin, start + end), root=root)
+                    self.handle.Bcast(receive.bytes(start + begin, start + end), root=root)
                 start = stop
         return receive.result()
 
@@ -278,15 +279,14 @@ class Communicator:
         for n in tensor.shape[1:]:
             width *= n
         what = (str(tensor.dtype), tuple(tensor.shape[1:]))
-        with self._call("Alltoall", send.tensor.nbytes, what) as handle:
-            handles = self._pairwise(handle, send, [n * width for n in send_counts], receive, receive_counts, width)
+        with self._call("Alltoall", send.tensor.nbytes, what):
+            handles = self._pairwise(send, [n * width for n in send_counts], receive, receive_counts, width)
             for request in handles:
                 request.Wait()
         return receive.result()
 
-    @staticmethod
     def _pairwise(
-        handle: Any,
+        self,
         send: Buffer,
         sends: Sequence[int],
         receive: Buffer,
@@ -299,12 +299,12 @@ class Communicator:
         for peer, n in enumerate(receives):
             n *= width
             for begin, end in pieces(n, itemsize) if n else ():
-                handles.append(handle.Irecv(receive.bytes(start + begin, start + end), source=peer, tag=_TAG))
+                handles.append(self.handle.Irecv(receive.bytes(start + begin, start + end), source=peer, tag=_TAG))
             start += n
         start = 0
         for peer, n in enumerate(sends):
             for begin, end in pieces(n, itemsize) if n else ():
-                handles.append(handle.Isend(send.bytes(start + begin, start + end), dest=peer, tag=_TAG))
+                handles.append(self.handle.Isend(send.bytes(start + begin, start + end), dest=peer, tag=_TAG))
             start += n
         return handles
 
@@ -314,8 +314,8 @@ class Communicator:
             return list(counts)
         send = Buffer(torch.tensor(list(counts), dtype=torch.int64))
         receive = Buffer.empty((self.size,), send.tensor)
-        with self._call("Alltoall", send.tensor.nbytes, ("counts",)) as handle:
-            handle.Alltoall(
+        with self._call("Alltoall", send.tensor.nbytes, ("counts",)):
+            self.handle.Alltoall(
                 send.typed(0, self.size)[:1] + [1, mpi_type(torch.int64)], [receive.memory, 1, mpi_type(torch.int64)]
             )
         return receive.tensor.tolist()
@@ -352,15 +352,15 @@ class Communicator:
         """Receive a tensor of the shape and dtype of `like` from `peer`."""
         return self.irecv(like, peer).wait()
 
-    def exchanging(self, what: tuple = ()) -> Any:
+    def exchanging(self, what: tuple = ()) -> launch.watched:
         """The block in which a planned exchange of messages takes place: counted as one all-to-all."""
         return self._call("Alltoall", 0, what)
 
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.size > 1:
-            with self._call("Barrier") as handle:
-                handle.Barrier()
+            with self._call("Barrier"):
+                self.handle.Barrier()
 
     # --- objects ------------------------------------------------------------------------------------------------------
 
@@ -368,15 +368,15 @@ class Communicator:
         """The (pickled) values of all processes, in order of rank."""
         if self.size == 1:
             return [value]
-        with self._call("Allgather", 0, ("object",)) as handle:
-            return handle.allgather(value)
+        with self._call("Allgather", 0, ("object",)):
+            return self.handle.allgather(value)
 
     def broadcast_object(self, value: Any, root: int = 0) -> Any:
         """The (pickled) value of `root`."""
         if self.size == 1:
             return value
-        with self._call("Bcast", 0, ("object", root)) as handle:
-            return handle.bcast(value, root=root)
+        with self._call("Bcast", 0, ("object", root)):
+            return self.handle.bcast(value, root=root)
 
 
 _CHECK = os.environ.get("DNDARRAY_CHECK", "0") not in ("", "0")

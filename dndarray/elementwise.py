@@ -135,20 +135,21 @@ def store(array: DNDarray, out: DNDarray) -> DNDarray:
     return out
 
 
-def _scalar_fits(scalar: Any, dtype: torch.dtype) -> bool:
+def scalar_fits(scalar: Any, dtype: torch.dtype) -> bool:
     """Whether torch's own rule for a Python scalar gives what ours gives: the common case, and the fast one."""
     if type(scalar) is float:
         return dtype.is_floating_point
     return type(scalar) is int and (dtype.is_floating_point or dtype is torch.int64) and abs(scalar) < 2**53
 
 
+_STORED_ONLY = frozenset({torch.uint16, torch.uint32, torch.uint64})  # torch has next to no kernels for them
 _FLOATING = frozenset(t for t in TYPES.values() if kind(t) >= 2)
-_DIRECT: dict[str, frozenset[torch.dtype]] = {
+DIRECT: dict[str, frozenset[torch.dtype]] = {
     "same": frozenset(TYPES.values()),
     "number": frozenset(TYPES.values()) - {torch.bool},
     "compare": frozenset(TYPES.values()),
     "test": frozenset(TYPES.values()),
-    "logical": frozenset(TYPES.values()),
+    "logical": frozenset(TYPES.values()) - _STORED_ONLY,
     "bits": frozenset(t for t in TYPES.values() if kind(t) < 2),
     "float": _FLOATING,
     "divide": _FLOATING,
@@ -157,7 +158,7 @@ _DIRECT: dict[str, frozenset[torch.dtype]] = {
 
 
 def _make_unary(op: Op) -> Callable:
-    fn, direct, one_result = op.fn, _DIRECT[op.kind], op.nout == 1
+    fn, direct, one_result = op.fn, DIRECT[op.kind], op.nout == 1
 
     def function(x: Any, /, out: DNDarray | None = None, *, where: Any = True, dtype: Any = None) -> Any:
         if type(x) is DNDarray and out is None and where is True and dtype is None and one_result:
@@ -172,7 +173,7 @@ def _make_unary(op: Op) -> Callable:
 
 
 def _make_binary(op: Op) -> Callable:
-    fn, direct, one_result, with_scalar = op.fn, _DIRECT[op.kind], op.nout == 1, op.with_scalar
+    fn, direct, one_result, with_scalar = op.fn, DIRECT[op.kind], op.nout == 1, op.with_scalar
 
     def function(x1: Any, x2: Any, /, out: DNDarray | None = None, *, where: Any = True, dtype: Any = None) -> Any:
         if type(x1) is DNDarray and out is None and where is True and dtype is None and one_result:
@@ -186,11 +187,11 @@ def _make_binary(op: Op) -> Callable:
                     and x1.comm is x2.comm
                 ):
                     return DNDarray(fn(tensor, other), x1.layout, x1.comm)
-            elif with_scalar is not None and tensor.dtype in direct and _scalar_fits(x2, tensor.dtype):
+            elif with_scalar is not None and tensor.dtype in direct and scalar_fits(x2, tensor.dtype):
                 return DNDarray(with_scalar(tensor, x2), x1.layout, x1.comm)
         elif with_scalar is not None and type(x2) is DNDarray and out is None and where is True and dtype is None:
             tensor = x2.larray
-            if tensor.dtype in direct and _scalar_fits(x1, tensor.dtype):
+            if tensor.dtype in direct and scalar_fits(x1, tensor.dtype):
                 return DNDarray(with_scalar(x1, tensor), x2.layout, x2.comm)
         return _binary_general(op, x1, x2, out, where, dtype)
 

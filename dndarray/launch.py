@@ -5,14 +5,12 @@ Importing dndarray does none of this. The first call that needs to know the numb
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from functools import lru_cache
 from types import ModuleType, TracebackType
 from typing import Any
@@ -122,18 +120,21 @@ def call_site() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 
-@contextlib.contextmanager
-def watched(name: str) -> Iterator[None]:
+class watched:  # noqa: N801 - used as a function
     """Under DNDARRAY_TIMEOUT, say where this process waits if what is inside takes too long."""
-    _waiting.number += 1
-    if _timeout is None:
-        yield
-        return
-    _waiting.name, _waiting.thread = name, threading.get_ident()
-    _waiting.since = time.monotonic()
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        _waiting.number += 1
+        if _timeout is not None:
+            _waiting.name, _waiting.thread = self._name, threading.get_ident()
+            _waiting.since = time.monotonic()
+
+    def __exit__(self, *exception: object) -> None:
         _waiting.since = None
 
 

@@ -199,33 +199,37 @@ class Layout(_Interned):
         counts: Sequence[Sequence[int] | None] | None = None,
     ) -> Layout:
         shape = tuple(shape)
+        if shape and min(shape) < 0:
+            raise ValueError(f"`shape` (={shape}) must not be negative")
         axes = _normalize_split(split, shape, grid)
-        full = tuple(
-            None
-            if a is None
-            else (balanced_counts(shape[a], p) if counts is None or counts[g] is None else tuple(counts[g]))  # type: ignore[arg-type]
-            for g, (a, p) in enumerate(zip(axes, grid.shape, strict=True))
-        )
-        key = (shape, grid, axes, full)
+        full: list[tuple[int, ...] | None] = []
+        for g, (a, p) in enumerate(zip(axes, grid.shape, strict=True)):
+            given = None if counts is None else counts[g]
+            if a is None:
+                full.append(None)
+                continue
+            dealt = balanced_counts(shape[a], p) if given is None else tuple(given)
+            if len(dealt) != p or sum(dealt) != shape[a] or min(dealt) < 0:
+                raise ValueError(f"`counts` (={dealt}) must be {p} numbers >= 0 that add up to {shape[a]}")
+            full.append(dealt)
+        return cls._interned(shape, grid, axes, tuple(full))
+
+    @classmethod
+    def _interned(cls, shape: tuple, grid: Grid, axes: tuple, counts: tuple) -> Layout:
+        """The one layout of these values, which are known to fit together."""
+        key = (shape, grid, axes, counts)
         found = cls._instances.get(key)
         if found is not None:
             return found
-        for a, p, c in zip(axes, grid.shape, full, strict=True):
-            if c is not None and a is not None and (len(c) != p or sum(c) != shape[a] or min(c) < 0):
-                raise ValueError(f"`counts` (={c}) must be {p} numbers >= 0 that add up to {shape[a]}")
-        if any(n < 0 for n in shape):
-            raise ValueError(f"`shape` (={shape}) must not be negative")
-        self = super().__new__(cls)
-        for name, value in (
-            ("shape", shape),
-            ("grid", grid),
-            ("axes", axes),
-            ("counts", full),
-            ("offsets", tuple(None if c is None else tuple(accumulate(c, initial=0)) for c in full)),
-            ("size", math.prod(shape)),
-            ("_boxes", {}),
-        ):
-            object.__setattr__(self, name, value)
+        self = object.__new__(cls)
+        put = object.__setattr__
+        put(self, "shape", shape)
+        put(self, "grid", grid)
+        put(self, "axes", axes)
+        put(self, "counts", counts)
+        put(self, "offsets", tuple([None if c is None else (0, *accumulate(c)) for c in counts]))
+        put(self, "size", math.prod(shape))
+        put(self, "_boxes", {})
         return cls._instances.setdefault(key, self)
 
     def __reduce__(self) -> tuple:
@@ -299,13 +303,12 @@ class Layout(_Interned):
         Array axis `a` becomes axis `mapping[a]` of the result and stays dealt out as it is, or, where that is None,
         is not dealt out any more. `counts` replaces the counts of the given (old) axes.
         """
-        counts = counts or {}
-        axes = tuple(None if a is None else mapping[a] for a in self.axes)
-        new = tuple(
-            None if b is None else counts.get(a, c)  # type: ignore[arg-type]
-            for a, b, c in zip(self.axes, axes, self.counts, strict=True)
-        )
-        return Layout(shape, self.grid, axes, new)
+        axes, dealt = [], []
+        for a, c in zip(self.axes, self.counts, strict=True):
+            b = None if a is None else mapping[a]
+            axes.append(b)
+            dealt.append(None if b is None else tuple(counts[a]) if counts and a in counts else c)  # type: ignore[index]
+        return Layout._interned(tuple(shape), self.grid, tuple(axes), tuple(dealt))
 
     def permute(self, order: Sequence[int]) -> Layout:
         """The layout after `transpose(order)`: nothing moves."""

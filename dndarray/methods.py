@@ -11,7 +11,7 @@ import torch
 from . import indexing, logic, manipulation
 from .array import DNDarray
 from .broadcasting import align_to, broadcast_shapes
-from .elementwise import as_operand, compute_type
+from .elementwise import DIRECT, as_operand, compute_type, scalar_fits
 from .types import can_cast
 from .ufuncs import OPS
 
@@ -71,6 +71,7 @@ def _operator(function: Callable, reflected: bool) -> Callable:
 def _in_place(name: str, function: Callable) -> Callable:
     """x op= y: the array keeps its layout and type, and its memory."""
     op = OPS.get(name)
+    direct = DIRECT[op.kind] if op is not None else frozenset()
 
     def method(self: DNDarray, other: Any) -> Any:
         if not isinstance(other, _ACCEPTED):
@@ -78,6 +79,14 @@ def _in_place(name: str, function: Callable) -> Callable:
         if op is None:  # matmul
             return logic.store(function(self, other), self)
         tensor = self.larray
+        if (
+            op.in_place is not None
+            and tensor.dtype in direct
+            and op.with_scalar is not None
+            and scalar_fits(other, tensor.dtype)
+        ):
+            op.in_place(tensor, other)
+            return self
         if (type(other) is float and tensor.dtype.is_floating_point) or type(other) is int:
             target: Any = other
             computed = compute_type(op.kind, name, (self, other))

@@ -11,12 +11,16 @@ from torch import Tensor
 
 from .communication import Communicator, Request
 from .layout import Grid, Layout
+from .memory import fresh
 from .redistribution import move
 
 __all__ = ["Kernel", "Labels", "Operand", "stream", "sum_over"]
 
-PANEL = 8 * 2**20
-"""Bytes of one panel that travels."""
+PANEL = 6 * 2**20
+"""Bytes of one panel that travels, at most; two are held at a time."""
+
+PART = 2 * 2**20
+"""Bytes of one part of a partial product that is reduced; MPI holds as much again for each under way."""
 
 
 class Labels(NamedTuple):
@@ -93,7 +97,7 @@ class Kernel:
     def empty(self, a: Tensor, b: Tensor, sizes: dict[str, int] | None = None) -> Tensor:
         """Memory for the result; `sizes` of labels that a and b have in another length."""
         known = self.sizes(a, b) | (sizes or {})
-        return a.new_empty([known[x] for x in self.order])
+        return fresh([known[x] for x in self.order], a)
 
     def __call__(self, a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> Tensor:
         """out = a b, or out += a b."""
@@ -129,11 +133,11 @@ class Kernel:
 def _cuts(n: int, offsets: Sequence[Sequence[int]], width: int) -> list[tuple[int, int]]:
     """Panels that cross no process's border and are no wider than `width`."""
     edges = sorted({0, n, *(o for row in offsets for o in row)})
-    return [
-        (low, min(low + width, stop))
-        for start, stop in zip(edges[:-1], edges[1:], strict=True)
-        for low in range(start, stop, width)
-    ]
+    cuts = []
+    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        even = -(-(stop - start) // -(-(stop - start) // width))  # as few panels as may be, of one width
+        cuts += [(low, min(low + even, stop)) for low in range(start, stop, even)]
+    return cuts
 
 
 def _panel(op: Operand, g: int | None, label: str, start: int, stop: int) -> Request:
@@ -237,7 +241,7 @@ def sum_over(
     n = sizes[label]
     axis = kernel.order.index(label)
     row = max(1, math.prod(sizes[x] for x in kernel.order if x != label) * a.tensor.element_size())
-    width = max(1, PANEL // row)
+    width = max(1, PART // row)
     counts: Any = None
     if scatter is None:
         cuts: list[tuple[int, int, int | None]] = [(low, min(low + width, n), None) for low in range(0, n, width)]

@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .buffers import Staging, fresh
 from .collectives import needs_grad
 from .communication import Communicator, Request
 from .layout import Box, Layout, is_local, moves
+from .memory import Staging, fresh
 
 __all__ = ["Job", "exchange", "move"]
 
 IN_FLIGHT = 16 * 2**20
 """Bytes that a process has packed and sent at a time, and as many again that it is receiving."""
 
-ROUND = 2 * 2**20
-"""Bytes of one message: small enough that packing, which runs while the last ones travel, stays in cache."""
+ROUND = 8 * 2**20
+"""Bytes of one message, on few processes: the next one is packed while it travels."""
 
 
 class Job(NamedTuple):
@@ -42,7 +42,7 @@ class _Exchange(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        return None, None, *_run(ctx.comm, [job.inverse() for job in ctx.jobs], grads)
+        return None, None, *exchange(ctx.comm, [job.inverse() for job in ctx.jobs], grads)
 
 
 def exchange(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -154,31 +154,37 @@ def _travel(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) 
     return [r.flip(job.flips) if job.flips else r for r, job in zip(results, jobs, strict=True)]
 
 
+_staging = Staging()
+
+
 def _pipeline(comm: Communicator, sends: Sequence[Sequence], receives: Sequence[Sequence]) -> None:
     """Round by round one message to and from every peer; the next is packed and under way while the last one lands."""
     with comm.exchanging():
         previous: list[tuple[Request, Tensor | None]] = []
-        incoming = zip_longest(*receives)
-        outgoing = zip_longest(*sends)
-        for arriving, leaving in zip_longest(incoming, outgoing, fillvalue=()):
+        for arriving, leaving in zip_longest(zip_longest(*receives), zip_longest(*sends), fillvalue=()):
             current = [_receive(comm, view, peer) for peer, view in filter(None, arriving)]
-            for peer, view in filter(None, leaving):
-                packed, memory = _staging.pack(view.detach())
-                current.append((comm.isend(packed, peer), memory))
+            current += [_send(comm, view.detach(), peer) for peer, view in filter(None, leaving)]
             _complete(previous)
             previous = current
         _complete(previous)
 
 
-_staging = Staging()
+def _needs_staging(view: Tensor) -> bool:
+    return view.device.type == "cpu" and not view.is_contiguous()
+
+
+def _send(comm: Communicator, view: Tensor, peer: int) -> tuple[Request, Tensor | None]:
+    if not _needs_staging(view):
+        return comm.isend(view, peer), None
+    packed, memory = _staging.take(view.shape, view.dtype)
+    return comm.isend(packed.copy_(view), peer), memory
 
 
 def _receive(comm: Communicator, view: Tensor, peer: int) -> tuple[Request, Tensor | None]:
     """Start receiving into a part of a result: where it lies in one piece directly, else by way of staging memory."""
-    if view.is_contiguous() or view.device.type != "cpu":
+    if not _needs_staging(view):
         return comm.irecv(view, peer, into=True), None
-    memory = _staging.take(view.nbytes)
-    landed = memory[: view.nbytes].view(view.dtype).view(view.shape)
+    landed, memory = _staging.take(view.shape, view.dtype)
     return comm.irecv(landed, peer, into=True).then(lambda: view.copy_(landed)), memory
 
 

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from .array import DNDarray, wrap
 from .broadcasting import align_to
-from .collectives import all_reduce
+from .collectives import all_reduce, needs_grad
 from .communication import Communicator
 from .elementwise import FUNCTIONS, apply, as_operand, store
 from .layout import Layout, normalize_axes
-from .types import as_dtype, floating_of, kind, real_of
+from .types import as_dtype, floating_of, kind, real_of, wide_of
 
-__all__ = ["REDUCTIONS", "Plan", "Reduction", "check_nonempty", "document", "plan", "reduce", "wrap_reduced"]
+__all__ = ["REDUCTIONS", "Plan", "Reduction", "accumulator", "check_nonempty", "document", "plan", "reduce", "wrap_reduced"]
 
 Axis = int | Sequence[int] | None
 
@@ -37,7 +37,7 @@ class Reduction(NamedTuple):
     op: str
     """The all-reduce that joins the parts."""
     identity: Callable[[torch.dtype], Any]
-    """What an empty part contributes and masked elements count as."""
+    """What masked elements count as."""
     result: Callable[[torch.dtype], torch.dtype]
     summary: str
 
@@ -98,17 +98,18 @@ def _bool(dtype: torch.dtype) -> torch.dtype:
     return torch.bool
 
 
+def accumulator(dtype: torch.dtype) -> torch.dtype:
+    """The type in which elements of this one are added up and multiplied."""
+    return torch.int64 if kind(dtype) < 2 else wide_of(dtype)  # two's complement wraps around alike in any width
+
+
 def _sum(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    if x.dtype is torch.uint64:  # two's complement adds alike
-        return x.view(torch.int64).sum(axes, keepdim=True).view(torch.uint64)
-    return x.sum(axes, keepdim=True) if axes else x
+    return x.sum(axes, keepdim=True, dtype=accumulator(x.dtype)) if axes else x
 
 
 def _prod(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    if x.dtype is torch.uint64:
-        return _prod(x.view(torch.int64), axes).view(torch.uint64)
     for axis in axes:
-        x = x.prod(axis, keepdim=True)
+        x = x.prod(axis, keepdim=True, dtype=accumulator(x.dtype))
     return x
 
 
@@ -120,9 +121,12 @@ def _bool_reduce(fn: Callable) -> Callable:
     return reduce
 
 
-def _extreme(fn: Callable) -> Callable:
+def _extreme(fn: Callable, identity: Callable) -> Callable:
     def reduce(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-        return fn(x, axes, keepdim=True) if axes else x
+        if x.numel():
+            return fn(x, axes, keepdim=True) if axes else x
+        shape = [1 if a in axes else n for a, n in enumerate(x.shape)]
+        return x.new_full(shape, identity(x.dtype)) + (x.sum() * 0 if x.requires_grad else 0)
 
     return reduce
 
@@ -132,8 +136,8 @@ REDUCTIONS = {
     for row in (
         Reduction("sum", _sum, "sum", lambda t: 0, _sum_type, "Sum of elements."),
         Reduction("prod", _prod, "prod", lambda t: 1, _sum_type, "Product of elements."),
-        Reduction("min", _extreme(torch.amin), "min", _highest, _same, "Smallest element; NaN if there is one."),
-        Reduction("max", _extreme(torch.amax), "max", _lowest, _same, "Largest element; NaN if there is one."),
+        Reduction("min", _extreme(torch.amin, _highest), "min", _highest, _same, "Smallest element; NaN if there is one."),
+        Reduction("max", _extreme(torch.amax, _lowest), "max", _lowest, _same, "Largest element; NaN if there is one."),
         Reduction("all", _bool_reduce(torch.all), "all", lambda t: True, _bool, "Whether all elements are true."),
         Reduction("any", _bool_reduce(torch.any), "any", lambda t: False, _bool, "Whether any element is true."),
     )
@@ -180,19 +184,12 @@ def reduce(
     if row.op not in ("any", "all"):
         local = local.to(computed)
     mask = _masked(x, where)
-    identity = row.identity(local.dtype)
     if mask is not None:
-        local = torch.where(mask, local, torch.tensor(identity, dtype=local.dtype, device=local.device))
-    if local.numel() == 0:
-        shape = [1 if a in p.axes else n for a, n in enumerate(local.shape)]
-        part = local.new_full(shape, identity, dtype=computed) + (local.sum() * 0 if local.requires_grad else 0)
-        part = part.to(computed)
-    else:
-        part = row.fn(local, p.axes)
-    result = _join(part, p, x.comm, x.layout.grid, row.op)
+        local = torch.where(mask, local, torch.tensor(row.identity(local.dtype), dtype=local.dtype, device=local.device))
+    result = _join(row.fn(local, p.axes), p, x.comm, x.layout.grid, row.op)
     if initial is not None:
         result = _combine(row.op, result, initial)
-    array = wrap_reduced(result, p, x.comm)
+    array = wrap_reduced(result.to(computed), p, x.comm)
     return array if out is None else store(array, out)
 
 
@@ -316,8 +313,7 @@ def _first_moment(x: DNDarray, axis: Axis, dtype: Any, keepdims: bool, where: An
     p = plan(x.layout, normalize_axes(axis, x.ndim), keepdims)
     target = floating_of(x.dtype) if kind(x.dtype) >= 2 else torch.float64
     work = x.larray.to(as_dtype(dtype) if dtype is not None else target)
-    if work.dtype in (torch.float16, torch.bfloat16):
-        work = work.float()
+    work = work.to(wide_of(work.dtype))
     mask = _masked(x, where)
     if mask is None:
         local_count: Any = 1
@@ -336,9 +332,36 @@ def _first_moment(x: DNDarray, axis: Axis, dtype: Any, keepdims: bool, where: An
     return _Moments(p, count, mean, work, mask, local_mean, local_count)
 
 
+_STRETCH = 2**17
+
+
+def _can_stream(m: _Moments) -> bool:
+    """Whether all of a real part, in one piece, goes into one number without gradient."""
+    return (
+        m.mask is None
+        and m.local_mean.numel() == 1
+        and m.work.is_contiguous()
+        and m.work.is_floating_point()
+        and m.work.numel() > 0
+        and not needs_grad(m.work)
+    )
+
+
+def _stream_squares(flat: Tensor, center: Tensor) -> Tensor:
+    """Sum of squares about `center`, stretch by stretch in cache: several times faster than torch.var."""
+    total = 0.0
+    scratch = flat.new_empty(min(_STRETCH, len(flat)))
+    for stretch in flat.split(_STRETCH):
+        deviation = torch.sub(stretch, center, out=scratch[: len(stretch)])
+        total += torch.dot(deviation, deviation).item()
+    return torch.full_like(center, total)
+
+
 def _second_moment(x: DNDarray, m: _Moments) -> Tensor:
     """Sum of squares about the common mean, merged from the squares about each part's own (Chan et al., 1979)."""
-    if m.mask is None and m.local_count > 0 and m.plan.axes and m.work.numel():
+    if _can_stream(m):
+        squares = _stream_squares(m.work.reshape(-1), m.local_mean.reshape(())).reshape(m.local_mean.shape)
+    elif m.mask is None and m.local_count > 0 and m.plan.axes and m.work.numel():
         squares = torch.var(m.work, m.plan.axes, correction=0, keepdim=True) * m.local_count
     else:
         deviation = m.work - m.local_mean

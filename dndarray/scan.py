@@ -18,7 +18,7 @@ from .collectives import all_gather, exscan, needs_grad, use_in_split
 from .communication import Communicator
 from .elementwise import FUNCTIONS, as_operand, store
 from .layout import normalize_axis
-from .reduction import REDUCTIONS
+from .reduction import REDUCTIONS, accumulator
 from .types import as_dtype
 
 __all__ = ["scan"]
@@ -51,8 +51,9 @@ def scan(
         x, axis = reshape(x, (-1,)), 0
     axis = normalize_axis(axis, x.ndim)
     running, _ = _FORMS[op]
-    local = x.larray.to(as_dtype(dtype) if dtype is not None else REDUCTIONS[op].result(x.dtype))
-    result = running(local, dim=axis)
+    computed = as_dtype(dtype) if dtype is not None else REDUCTIONS[op].result(x.dtype)
+    local = x.larray.to(computed)
+    result = running(local, dim=axis, dtype=accumulator(computed))
     g = x.layout.grid_axis(axis)
     comm = x.comm if g is None else x.comm.along(x.layout.grid, (g,))
     if g is not None and comm.size > 1:
@@ -60,7 +61,7 @@ def scan(
         total = result.narrow(axis, result.shape[axis] - 1, 1) if result.shape[axis] else neutral + local.sum() * 0
         before = _before(total, comm, op)
         result = result + before if op == "sum" else result * before
-    array = wrap(result, x.layout, x.comm)
+    array = wrap(result.to(computed), x.layout, x.comm)
     if include_initial:
         from .creation import full
         from .manipulation import concatenate

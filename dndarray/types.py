@@ -64,14 +64,17 @@ def numpy_dtype(dtype: torch.dtype) -> np.dtype:
         raise TypeError(f"NumPy has no {dtype}; convert first, for example with astype('float32')") from None
 
 
-@lru_cache(maxsize=1024)
 def promote_types(type1: DTypeLike, type2: DTypeLike) -> torch.dtype:
     """The smallest type to which both can be cast: the Array API's table, and NumPy's where that leaves it open.
 
     >>> promote_types("int64", "float32"), promote_types("uint8", "int8")
     (torch.float64, torch.int16)
     """
-    a, b = as_dtype(type1), as_dtype(type2)
+    return _promoted(as_dtype(type1), as_dtype(type2))
+
+
+@lru_cache(maxsize=256)
+def _promoted(a: torch.dtype, b: torch.dtype) -> torch.dtype:
     if a is b:
         return a
     if a in _TO_NUMPY and b in _TO_NUMPY:
@@ -91,7 +94,6 @@ def kind(dtype: torch.dtype) -> int:
     return 0 if dtype is torch.bool else 1
 
 
-@lru_cache(maxsize=256)
 def weak_type(dtype: torch.dtype, scalar: type) -> torch.dtype:
     """The type of an array of `dtype` combined with a Python scalar, which has no width of its own.
 
@@ -134,6 +136,11 @@ def floating_of(dtype: torch.dtype) -> torch.dtype:
     small = {torch.bool: torch.float16, torch.int8: torch.float16, torch.uint8: torch.float16}
     medium = {torch.int16: torch.float32, torch.uint16: torch.float32}
     return small.get(dtype) or medium.get(dtype) or torch.float64
+
+
+def wide_of(dtype: torch.dtype) -> torch.dtype:
+    """The type in which elements are added up and multiplied: single precision for half."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def real_of(dtype: torch.dtype) -> torch.dtype:

@@ -188,7 +188,7 @@ UNARY = [
     _unary("isreal", "test", "Imaginary part is zero."),
     _unary("iscomplex", "test", "Imaginary part is not zero.", fn=lambda x: ~torch.isreal(x)),
     _unary("signbit", "test", "Whether the sign bit is set."),
-    _unary("logical_not", "test", "Truth of not x."),
+    _unary("logical_not", "logical", "Truth of not x."),
     _unary("invert", "bits", "Bit by bit not.", "bitwise_not", "bitwise_invert", fn=torch.bitwise_not),
     _unary("angle", "float", "Argument of a complex number, in radians.", fn=_angle),
     _unary("real", "same", "Real part.", fn=lambda x: torch.real(x) if x.is_complex() else x),

@@ -37,8 +37,6 @@ SLAB = 64 * 2**20
 """Bytes that pass through memory at a time."""
 
 Selection = tuple[slice, ...]
-Piece = tuple[Selection, np.ndarray]
-"""A part of an array in a file, and its elements."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ def writers(layout: Layout) -> list[int]:
     return [rank for box, rank in first.items() if all(start < stop for start, stop in box)]
 
 
-def pieces(x: DNDarray, chunks: Sequence[int] | None = None) -> Iterator[Piece]:
+def pieces(x: DNDarray, chunks: Sequence[int] | None = None) -> Iterator[tuple[Selection, np.ndarray]]:
     """This process's part in pieces for a file: where each belongs, and its elements."""
     box = x.layout.box(x.comm.rank)
     for slab in slabs(box, x.itemsize, chunks):
@@ -204,31 +202,23 @@ def write_in_turn(
 
 
 def write_together(
-    x: DNDarray,
-    create: Callable[[], None],
-    opened: Callable[[], AbstractContextManager[tuple[Any, Any]]],
-    put: Callable[[Any, Piece | None], None],
+    x: DNDarray, create: Callable[[], None], opened: Callable[[], AbstractContextManager[tuple[Any, Any]]]
 ) -> None:
-    """As `write_in_turn`, but all processes open the file together, which is collective.
+    """As `write_in_turn`, but all processes open the file together, and close it together.
 
-    `put` writes a piece. It is called equally often on all processes, and gets None where nothing is left to write.
+    What lies between is not collective: if the disk is full for one process, the others do not wait for it.
     """
-    comm = x.comm
-    with agreed(comm):
-        if comm.rank == 0:
+    with agreed(x.comm):
+        if x.comm.rank == 0:
             create()
     with ExitStack() as stack:
-        with agreed(comm):
+        with agreed(x.comm):
             target, chunks = stack.enter_context(opened())
-        mine = pieces(x, chunks) if comm.rank in writers(x.layout) else iter(())
-        while True:
-            with agreed(comm):  # apart from the writing, which all or none must reach
-                piece = next(mine, None)
-            if not comm.allreduce(torch.tensor(piece is not None), "any"):
-                break
-            with agreed(comm):
-                put(target, piece)
-        with agreed(comm):
+        with agreed(x.comm):
+            if x.comm.rank in writers(x.layout):
+                for selection, values in pieces(x, chunks):
+                    target[selection] = values
+        with agreed(x.comm):
             stack.close()
 
 

@@ -1,11 +1,11 @@
 """HDF5 files: each process reads and writes its own part of a dataset.
 
-Writing is collective (MPI-IO) where h5py is built for it, and otherwise goes from process to process.
+All write at once, by MPI-IO, where h5py is built for it, and otherwise one after another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..layout import Split
 from ..types import numpy_dtype
 from ._files import PathLike, existing, naming, replacing
 from ._optional import require
-from ._parts import Piece, Request, Selection, Source, as_file_dtype, check_mode, read, write_in_turn, write_together
+from ._parts import Request, Selection, Source, as_file_dtype, check_mode, read, write_in_turn, write_together
 
 __all__ = ["load", "save"]
 
@@ -102,8 +102,8 @@ def save(x: Any, path: PathLike, dataset: str = "data", *, mode: str = "w", **op
     """Write an array to an HDF5 file, in any layout; each process writes its own part.
 
     The file appears, or changes, when it is complete; whatever goes wrong, an old one stays whole. Where
-    h5py is built for MPI all processes write at once, otherwise one after another, each in pieces of
-    bounded size. Of processes that hold the same elements one writes.
+    h5py is built for MPI all processes write at once (but for compressed datasets), otherwise one after
+    another, each in pieces of bounded size. Of processes that hold the same elements one writes.
 
     Parameters
     ----------
@@ -149,8 +149,9 @@ def save(x: Any, path: PathLike, dataset: str = "data", *, mode: str = "w", **op
             with naming("write", path), require("h5py").File(temporary, "r+", **how) as file:
                 yield file[dataset], file[dataset].chunks
 
-        if x.comm.size > 1 and _is_parallel():
-            write_together(x, create, lambda: opened(driver="mpio", comm=x.comm.handle), _put_collectively)
+        # Compressing together is a collective call, in which the others hang if the disk is full for one.
+        if x.comm.size > 1 and options.keys() <= {"chunks", "maxshape"} and _is_parallel():
+            write_together(x, create, lambda: opened(driver="mpio", comm=x.comm.handle))
         else:
             write_in_turn(x, temporary, create, opened)
 
@@ -163,34 +164,8 @@ def _make_room(file: Any, name: str) -> None:
     del file[name]
 
 
-# --- all at once --------------------------------------------------------------------------------------------
-
-
 def _is_parallel() -> bool:
     try:
         return bool(require("h5py").get_config().mpi)
     except ImportError:
         return False  # said by the rank that makes the file
-
-
-def _put_collectively(target: Any, piece: Piece | None) -> None:
-    """Write a piece by MPI-IO, or take part without one, for which h5py's own interface has no way."""
-    h5py = require("h5py")
-    how = h5py.h5p.create(h5py.h5p.DATASET_XFER)
-    how.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
-    where = target.id.get_space()
-    if piece is None:
-        where.select_none()
-        values = np.empty(1, dtype=target.dtype)
-        memory = h5py.h5s.create_simple(values.shape)
-        memory.select_none()
-    else:
-        selection, values = piece[0], np.asarray(piece[1], order="C")
-        memory = h5py.h5s.create_simple(values.shape) if values.ndim else h5py.h5s.create(h5py.h5s.SCALAR)
-        if values.ndim:
-            where.select_hyperslab(*_start_and_count(selection))
-    target.id.write(memory, where, values, dxpl=how)
-
-
-def _start_and_count(selection: Sequence[slice]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return tuple(s.start for s in selection), tuple(s.stop - s.start for s in selection)

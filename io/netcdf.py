@@ -22,7 +22,7 @@ from ..layout import Split
 from ..types import as_dtype, numpy_dtype
 from ._files import PathLike, existing, naming, replacing
 from ._optional import require
-from ._parts import Piece, Request, Selection, Source, as_file_dtype, check_mode, read, write_in_turn, write_together
+from ._parts import Request, Selection, Source, as_file_dtype, check_mode, read, write_in_turn, write_together
 
 __all__ = ["load", "save"]
 
@@ -226,7 +226,7 @@ def save(
                 yield target, _chunks(target)
 
         if x.comm.size > 1 and not options and _is_parallel():
-            write_together(stored, create, lambda: opened(parallel=True, comm=x.comm.handle), _put)
+            write_together(stored, create, lambda: opened(parallel=True, comm=x.comm.handle))
         else:
             write_in_turn(stored, temporary, create, opened)
 
@@ -263,11 +263,6 @@ def _share_dimension(file: Any, name: str, n: int) -> None:
             f"dimension {name!r} has length {len(file.dimensions[name])} in the file, but {n} in the array; "
             "name the axes otherwise with `dimensions`"
         )
-
-
-def _put(target: Any, piece: Piece | None) -> None:
-    if piece is not None:
-        target[piece[0]] = piece[1]
 
 
 def _is_parallel() -> bool:

@@ -28,7 +28,7 @@ from dndarray.ufuncs import OPS
 
 FOLDER = Path(__file__).parent.parent / "dndarray"
 
-HEADER = '"""Made by tools/stubs.py: change the tables, not this file."""\n'
+HEADER = '"""Made by tools/stubs.py: change the tables, not this file."""\n\n# ruff: noqa: E501, N802\n'
 
 ALIASES = """
 ArrayLike: TypeAlias = (
@@ -145,8 +145,8 @@ def operators() -> Iterator[str]:
 def method(name: str, function: Callable) -> str:
     """A function whose first parameter is the array."""
     _, *rest = parameters(name, function)
-    kind = Parameter.POSITIONAL_ONLY if any(p.kind is p.POSITIONAL_ONLY for p in rest) else rest and rest[0].kind
-    kind = kind if kind is Parameter.POSITIONAL_ONLY else Parameter.POSITIONAL_OR_KEYWORD
+    only = any(p.kind is p.POSITIONAL_ONLY for p in rest)
+    kind = Parameter.POSITIONAL_ONLY if only else Parameter.POSITIONAL_OR_KEYWORD
     return definition(name, function, [Parameter("self", kind), *rest], result(function))
 
 
@@ -155,8 +155,11 @@ def members() -> Iterator[str]:
         prop = getattr(dnd.DNDarray, name)
         yield "@property\n" + definition(name, prop, [Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)], "DNDarray")
     yield from operators()
-    yield f'def reshape(self, *shape: int | Sequence[int], new_split: Split | str = "keep") -> DNDarray:\n    """{summary(dnd.reshape)}"""\n'
-    yield f'def transpose(self, *axes: int | Sequence[int] | None) -> DNDarray:\n    """{summary(dnd.transpose)}"""\n'
+    for shape in (
+        "reshape(self, *shape: int | Sequence[int], new_split: Split | str = 'keep')",
+        "transpose(self, *axes: int | Sequence[int] | None)",
+    ):
+        yield f'def {shape} -> DNDarray:\n    """{summary(getattr(dnd, shape.partition("(")[0]))}"""\n'
     for name in methods.METHODS:
         yield method(name, getattr(dnd, name))
 
@@ -217,7 +220,7 @@ from ._methods import ArrayLike, Axis, DTypeLike
 from .layout import Split
 """
     names = sorted({*dnd.__all__, "__version__", "bool_"})
-    entries = [entry(name, getattr(dnd, name)) for name in names]
+    entries = ["__all__: list[str]\n", *(entry(name, getattr(dnd, name)) for name in names)]
     entries.sort(key=lambda text: not text.startswith("from"))
     body = "".join(text if text.startswith("from") else without_shadows(text, names) for text in entries)
     return HEADER + imports + body
@@ -234,10 +237,9 @@ def without_shadows(text: str, names: Iterable[str]) -> str:
 
 def formatted(text: str) -> str:
     command = [sys.executable, "-m", "ruff", "--config", str(FOLDER.parent / "pyproject.toml")]
-    for step in (["check", "--fix-only", "--quiet", "--select", "I,F401"], ["format", "--quiet"]):
-        text = subprocess.run(
-            [*command, *step, "--stdin-filename", "stub.pyi", "-"], input=text, check=True, capture_output=True, text=True
-        ).stdout
+    for step in ("check --fix-only --select I,F401", "format"):
+        options = [*step.split(), "--quiet", "--stdin-filename", "stub.pyi", "-"]
+        text = subprocess.run([*command, *options], input=text, check=True, capture_output=True, text=True).stdout
     return text
 
 
@@ -256,7 +258,7 @@ def main(check: bool) -> None:
     for path, text in {} if check else stale.items():
         path.write_text(text)
     if check and stale:
-        raise click.ClickException(f"run tools/stubs.py: {', '.join(path.name for path in stale)} would change")
+        raise click.ClickException(f"not up to date, run tools/stubs.py: {', '.join(path.name for path in stale)}")
 
 
 if __name__ == "__main__":

@@ -21,14 +21,13 @@ import torch as _torch
 from torch import enable_grad as enable_grad
 from torch import no_grad as no_grad
 
-from . import argreduction, creation, diagonals, logic, manipulation, reduction, scan
+from . import argreduction, contraction, creation, diagonals, logic, manipulation, reduction, scan
 from .advanced_indexing import nonzero as nonzero
 from .advanced_indexing import take as take
 from .array import DNDarray as DNDarray
 from .communication import Communicator as Communicator
 from .communication import get_comm as get_comm
 from .communication import use_comm as use_comm
-from .contraction import matmul as matmul
 from .device import get_device as get_device
 from .device import use_device as use_device
 from .elementwise import FUNCTIONS as _FUNCTIONS
@@ -58,11 +57,12 @@ _SUBPACKAGES = ("algorithms", "collectives", "energy", "io", "nn", "optim", "ran
 def _collect() -> list[str]:
     """Put the functions of all families into this namespace, each from its table."""
     names = dict(_FUNCTIONS)
-    for module in (creation, diagonals, manipulation, logic):
+    for module in (creation, diagonals, manipulation, logic, contraction):
         names.update({name: getattr(module, name) for name in module.__all__})
     names["permute_dims"] = manipulation.permute_dims
     names["concat"] = manipulation.concatenate
-    names["matmul"], names["nonzero"], names["take"] = matmul, nonzero, take
+    del names["contract"]  # takes labels: for our own functions
+    names["nonzero"], names["take"] = nonzero, take
     globals().update(names, **_TYPES)
     globals()["bool_"] = _torch.bool
     return [*names, *_TYPES]

@@ -39,7 +39,7 @@ def _entry(entry: Any, x: DNDarray) -> Any:
         entry = np.zeros(0, dtype=np.int64)
     if isinstance(entry, (bool, np.bool_)):
         entry = np.asarray(entry)
-    array = as_operand(entry, x.comm)
+    array = as_operand(entry, x.comm, x.device)
     if array.dtype.is_floating_point or array.dtype.is_complex:
         raise IndexError(f"arrays used as indices must be of integers or bools, not {array.dtype}")
     if array.ndim == 0 and array.dtype is not torch.bool:
@@ -179,7 +179,7 @@ def _prepare(x: DNDarray, entries: list) -> _Advanced:
                 basic.append(slice(None))
                 axis, source = axis + 1, source + 1
         elif isinstance(entry, (DNDarray, int)):
-            arrays.append((axis, as_operand(entry, x.comm)))
+            arrays.append((axis, as_operand(entry, x.comm, x.device)))
             basic.append(slice(None))
             axis, source = axis + 1, source + 1
         else:
@@ -420,4 +420,4 @@ def take(x: Any, indices: Any, axis: int | None = None) -> DNDarray:
     if axis is None:
         x, axis = ravel(x), 0
     axis = normalize_axis(axis, x.ndim)
-    return x[(slice(None),) * axis + (as_operand(indices, x.comm),)]
+    return x[(slice(None),) * axis + (as_operand(indices, x.comm, x.device),)]

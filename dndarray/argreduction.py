@@ -11,7 +11,7 @@ from .array import DNDarray
 from .communication import Communicator
 from .elementwise import FUNCTIONS, as_operand, store
 from .layout import Layout, normalize_axes
-from .reduction import Plan, check_nonempty, document, plan, wrap_reduced
+from .reduction import Plan, check_nonempty, check_ordered, document, plan, wrap_reduced
 
 __all__: list[str] = []
 
@@ -52,8 +52,7 @@ def _local_extremum(x: DNDarray, axis: int | None, p: Plan, largest: bool) -> tu
 def _make(name: str, largest: bool) -> Callable:
     def function(x, axis=None, out=None, keepdims=False):  # type: ignore[no-untyped-def]
         x = as_operand(x)
-        if x.dtype.is_complex:
-            raise TypeError(f"{name} needs an order, and {x.dtype} has none")
+        check_ordered(x.dtype, name)
         axes = normalize_axes(axis, x.ndim)
         if axis is not None and len(axes) != 1:
             raise TypeError(f"{name} takes one axis or None, not `axis` (={axis})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from .collectives import use_in_split
@@ -23,8 +23,9 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     (3, 4)
     """
     try:
-        return tuple(torch.broadcast_shapes(*shapes))
-    except RuntimeError:
+        # NumPy's: torch's own loads half a second's worth of modules at its first call.
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
         listed = ", ".join(str(tuple(s)) for s in shapes)
         raise ValueError(
             f"shapes {listed} do not broadcast together: counted from the last axis, sizes must be equal or 1"

@@ -123,8 +123,8 @@ class _Broadcast(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        grad = use_in_split(grad, ctx.comm)
-        return grad if ctx.is_root else torch.zeros_like(grad), None, None
+        mine = torch.tensor(ctx.is_root, device=grad.device)
+        return torch.where(mine, use_in_split(grad, ctx.comm), torch.zeros_like(grad)), None, None
 
 
 class _AllToAll(torch.autograd.Function):
@@ -274,4 +274,5 @@ def halo_exchange(
     pieces = dict(zip(order, arrived.split(lengths), strict=True)) if lengths else {}
     lead = len(_halo(starts, rank, before, after, periodic)[0])
     halo = [pieces[k] for k in range(len(pieces))]
-    return torch.cat([*halo[:lead], rows, *halo[lead:]]).movedim(0, axis)
+    # Who gets nothing may have sent something, whose gradient comes back with the others'.
+    return torch.cat([*halo[:lead], rows, *halo[lead:], arrived[:0]]).movedim(0, axis)

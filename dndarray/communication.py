@@ -78,7 +78,7 @@ class Request:
     def wait(self) -> Any:
         """End the communication; its result."""
         if self._handles:
-            with launch.watched("wait"):
+            with launch.watched():
                 for handle in self._handles:
                     handle.Wait()
         self._handles, self._keep = [], None

@@ -31,13 +31,13 @@ from torch import Tensor
 from .array import DNDarray, same_comm, wrap
 from .collectives import needs_grad
 from .communication import Communicator
-from .elementwise import as_operand, store
+from .elementwise import FUNCTIONS, as_operand, store
 from .layout import Layout
 from .panels import Kernel, Labels, Operand, stream, sum_over
 from .redistribution import move
 from .types import as_dtype, result_type
 
-__all__ = ["contract", "matmul"]
+__all__ = ["contract", "matmul", "matvec", "vecdot", "vecmat"]
 
 
 def _to_one_grid(a: Operand, b: Operand) -> None:
@@ -267,3 +267,21 @@ def _matmul_labels(a: DNDarray, b: DNDarray) -> tuple[DNDarray, DNDarray, Labels
     lb = names_b + ("kn" if b.ndim - len(names_b) == 2 else "k")
     lc = letters + ("m" if "m" in la else "") + ("n" if "n" in lb else "")
     return a, b, Labels(la, lb, lc)
+
+
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> DNDarray:
+    """Sum of conj(x1) * x2 along `axis`; the other axes broadcast. Communication: as `matmul`."""
+    from .manipulation import moveaxis
+
+    a, b = (moveaxis(as_operand(x), axis, -1) for x in (x1, x2))
+    return (FUNCTIONS["conj"](a)[..., None, :] @ b[..., :, None])[..., 0, 0]
+
+
+def matvec(x1: Any, x2: Any, /) -> DNDarray:
+    """Matrices of shape (..., m, k) times vectors of shape (..., k): shape (..., m). Communication: as `matmul`."""
+    return (as_operand(x1) @ as_operand(x2)[..., :, None])[..., 0]
+
+
+def vecmat(x1: Any, x2: Any, /) -> DNDarray:
+    """Conjugated vectors (..., m) times matrices (..., m, n): shape (..., n). Communication: as `matmul`."""
+    return (FUNCTIONS["conj"](x1)[..., None, :] @ as_operand(x2))[..., 0, :]

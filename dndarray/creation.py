@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ _PLACE = """split : int, tuple or None
 
 def make_layout(shape: Any, split: Split, grid: Any, comm: Communicator) -> Layout:
     """The balanced layout that a user asks for with `shape`, `split` and `grid`."""
-    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    shape = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     try:
         shape = tuple(n.__index__() for n in shape)
     except AttributeError:

@@ -16,9 +16,10 @@ from torch import Tensor
 from .array import DNDarray, same_comm
 from .broadcasting import align_to, common_layout
 from .communication import Communicator, get_comm
+from .device import get_device
 from .layout import Layout
 from .redistribution import move
-from .types import TYPES, as_dtype, can_cast, floating_of, kind, result_type
+from .types import STORED_ONLY, TYPES, as_dtype, can_cast, floating_of, kind, result_type
 from .ufuncs import OPS, Op
 
 __all__ = ["FUNCTIONS", "apply", "as_operand", "compute_type", "store"]
@@ -29,15 +30,20 @@ _SCALARS = (bool, int, float, complex)
 # --- the engine -------------------------------------------------------------------------------------------------------
 
 
-def as_operand(value: Any, comm: Communicator | None = None) -> DNDarray:
-    """An array from what users pass beside arrays: NumPy arrays, torch tensors and lists, the same on every process."""
+def as_operand(value: Any, comm: Communicator | None = None, device: torch.device | None = None) -> DNDarray:
+    """An array from what users pass beside arrays: NumPy arrays, torch tensors and lists, the same on every process.
+
+    What has no place of its own goes to `device`, that of the arrays beside it, or to the default device.
+    """
     if isinstance(value, DNDarray):
         return value
     comm = comm or get_comm()
     if isinstance(value, Tensor):
         tensor = value
     elif isinstance(value, (np.ndarray, np.generic)):
-        tensor = torch.from_numpy(np.ascontiguousarray(value)).reshape(value.shape)
+        # What torch takes no view of (not writable, or of another machine's byte order) is copied.
+        native = np.require(value, value.dtype.newbyteorder("="), ["C", "W"])
+        tensor = torch.from_numpy(native).reshape(value.shape)
     elif isinstance(value, _SCALARS):
         tensor = torch.tensor(value)
     elif isinstance(value, (list, tuple)):
@@ -48,6 +54,8 @@ def as_operand(value: Any, comm: Communicator | None = None) -> DNDarray:
         tensor = torch.from_numpy(array).to(torch.get_default_dtype() if typeless else None)
     else:
         raise TypeError(f"an operand must be an array, a number or a list, not {type(value).__name__}")
+    if not isinstance(value, Tensor):
+        tensor = tensor.to(device or get_device())
     return DNDarray(tensor, Layout(tuple(tensor.shape), comm.grid), comm)
 
 
@@ -117,7 +125,7 @@ def _finish(result: Tensor, layout: Layout, comm: Communicator, out: DNDarray | 
         return DNDarray(result, layout, comm)
     array = DNDarray(result, layout, comm)
     if where is not True:
-        mask = as_operand(where, comm)
+        mask = as_operand(where, comm, result.device)
         base = out if out is not None else DNDarray(torch.zeros_like(result), layout, comm)
         array = apply(torch.where, (mask, array, base), (torch.bool, base.dtype, base.dtype))
     return array if out is None else store(array, out)
@@ -142,14 +150,13 @@ def scalar_fits(scalar: Any, dtype: torch.dtype) -> bool:
     return type(scalar) is int and (dtype.is_floating_point or dtype is torch.int64) and abs(scalar) < 2**53
 
 
-_STORED_ONLY = frozenset({torch.uint16, torch.uint32, torch.uint64})  # torch has next to no kernels for them
 _FLOATING = frozenset(t for t in TYPES.values() if kind(t) >= 2)
 DIRECT: dict[str, frozenset[torch.dtype]] = {
     "same": frozenset(TYPES.values()),
     "number": frozenset(TYPES.values()) - {torch.bool},
     "compare": frozenset(TYPES.values()),
     "test": frozenset(TYPES.values()),
-    "logical": frozenset(TYPES.values()) - _STORED_ONLY,
+    "logical": frozenset(TYPES.values()) - STORED_ONLY,
     "bits": frozenset(t for t in TYPES.values() if kind(t) < 2),
     "float": _FLOATING,
     "divide": _FLOATING,
@@ -199,12 +206,12 @@ def _make_binary(op: Op) -> Callable:
 
 
 def _binary_general(op: Op, x1: Any, x2: Any, out: DNDarray | None, where: Any, dtype: Any) -> Any:
-    comm = next((x.comm for x in (x1, x2) if isinstance(x, DNDarray)), None)
+    beside = next(((x.comm, x.device) for x in (x1, x2) if isinstance(x, DNDarray)), (None, None))
     scalars = (type(x1) in _SCALARS, type(x2) in _SCALARS)
     if all(scalars) or not scalars[0]:
-        x1 = as_operand(x1, comm)
+        x1 = as_operand(x1, *beside)
     if not scalars[1]:
-        x2 = as_operand(x2, comm)
+        x2 = as_operand(x2, *beside)
     computed = compute_type(op.kind, op.name, (x1, x2)) if dtype is None else as_dtype(dtype)
     if op.name == "float_power":
         computed = torch.complex128 if computed.is_complex else torch.float64

@@ -33,9 +33,9 @@ def _portable(error: Exception | None) -> Exception | None:
 def _rebuild(error: BaseException, rank: int) -> BaseException:
     """The same kind of exception, its message led by the rank that met it."""
     message = f"[raised on rank {rank}] {error}"
-    if isinstance(error, OSError) and error.errno is not None:
-        return type(error)(error.errno, f"[raised on rank {rank}] {error.strerror}", error.filename)
     try:
+        if isinstance(error, OSError) and error.errno is not None:
+            return type(error)(error.errno, f"[raised on rank {rank}] {error.strerror}", error.filename)
         return type(error)(message)
     except Exception:  # a type that cannot be made from a message alone
         return RuntimeError(f"{message} ({type(error).__name__})")

@@ -196,7 +196,7 @@ def setitem(x: DNDarray, key: Any, value: Any) -> None:
     mask with one value for each element that it selects needs the counts of all processes, arrays of integers send
     values that are split to where they go.
     """
-    value = as_operand(value, x.comm)
+    value = as_operand(value, x.comm, x.device)
     frozen = freeze(key)
     if frozen is None:
         from .advanced_indexing import advanced_set

@@ -19,7 +19,7 @@ import torch
 
 __all__ = ["call_site", "end_run", "mpi", "watched"]
 
-_LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_RANK")
+_LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -53,6 +53,7 @@ def _node() -> tuple[int, int]:
     MPI = mpi()
     if MPI is None or MPI.COMM_WORLD.size == 1:
         return 0, 1
+    _connect_watchdogs(MPI)
     local = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED)
     rank, size = local.rank, local.size
     local.Free()
@@ -121,17 +122,22 @@ def call_site() -> str:
 
 
 class watched:  # noqa: N801 - used as a function
-    """Under DNDARRAY_TIMEOUT, say where this process waits if what is inside takes too long."""
+    """Under DNDARRAY_TIMEOUT, say where this process waits if what is inside takes too long.
+
+    Collectives are numbered, the same on every process; the end of one that was started before has no `name`.
+    """
 
     __slots__ = ("_name",)
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str | None = None) -> None:
         self._name = name
 
     def __enter__(self) -> None:
-        _waiting.number += 1
+        if self._name is not None:
+            _waiting.number += 1
+            _waiting.name = self._name
         if _timeout is not None:
-            _waiting.name, _waiting.thread = self._name, threading.get_ident()
+            _waiting.thread = threading.get_ident()
             _waiting.since = time.monotonic()
 
     def __exit__(self, *exception: object) -> None:
@@ -150,24 +156,40 @@ def _start_watchdog() -> None:
     threading.Thread(target=_watch, args=(_timeout,), name="dndarray watchdog", daemon=True).start()
 
 
+_watchdogs: Any = None
+"""The communicator of the watchdogs: whose rank has waited too long tells the others, which may wait for nothing."""
+
+
+def _connect_watchdogs(MPI: Any) -> None:
+    global _watchdogs
+    if _timeout is not None and MPI.Query_thread() == MPI.THREAD_MULTIPLE:
+        _watchdogs = MPI.COMM_WORLD.Dup()
+
+
 def _watch(timeout: float) -> None:
     while True:
         time.sleep(min(1.0, timeout / 10))
         since = _waiting.since
-        if since is None or time.monotonic() - since < timeout:
+        if since is not None and time.monotonic() - since >= timeout:
+            if _watchdogs is not None:
+                requests = [_watchdogs.isend(None, dest) for dest in range(_watchdogs.size)]  # noqa: F841 - kept
+            state = f"waits for {timeout:g} s in {_waiting.name} (collective number {_waiting.number}), called from"
+        elif _watchdogs is not None and _watchdogs.Iprobe():
+            state = f"waits for nobody (last in {_waiting.name}, collective number {_waiting.number}), and is at"
+        else:
             continue
-        MPI = mpi()
-        rank, size = (MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size) if MPI is not None else (0, 1)
-        frame = sys._current_frames().get(_waiting.thread)
-        stack = traceback.extract_stack(frame) if frame is not None else []
-        site = next((f for f in reversed(stack) if not f.filename.startswith(_PACKAGE)), None)
-        where = f"{site.filename}:{site.lineno} in {site.name}" if site else "an unknown place"
-        print(  # noqa: T201
-            f"[rank {rank}/{size}] waits for {timeout:g} s in {_waiting.name} "
-            f"(collective number {_waiting.number}), called from {where}",
-            file=sys.stderr,
-            flush=True,
-        )
-        faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+        _say_where(state)
         time.sleep(min(2.0, timeout / 4))  # let the other ranks say where they are, too
         end_run(1)
+
+
+def _say_where(state: str) -> None:
+    """This process's line of the report, and its stacks."""
+    MPI = mpi()
+    rank, size = (MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size) if MPI is not None else (0, 1)
+    frame = sys._current_frames().get(_waiting.thread or threading.main_thread().ident or 0)
+    stack = traceback.extract_stack(frame) if frame is not None else []
+    site = next((f for f in reversed(stack) if not f.filename.startswith(_PACKAGE)), None)
+    where = f"{site.filename}:{site.lineno} in {site.name}" if site else "an unknown place"
+    print(f"[rank {rank}/{size}] {state} {where}", file=sys.__stderr__, flush=True)  # noqa: T201
+    faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)

@@ -19,8 +19,8 @@ _SCALARS = (bool, int, float, complex)
 
 def _operands(*values: Any) -> list[Any]:
     """Arrays, with Python numbers left as they are, for they have no width."""
-    comm = next((v.comm for v in values if isinstance(v, DNDarray)), None)
-    return [v if type(v) in _SCALARS else as_operand(v, comm) for v in values]
+    beside = next(((v.comm, v.device) for v in values if isinstance(v, DNDarray)), (None, None))
+    return [v if type(v) in _SCALARS else as_operand(v, *beside) for v in values]
 
 
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:

@@ -93,7 +93,7 @@ def _in_place(name: str, function: Callable) -> Callable:
             if op.with_scalar is None:
                 target = torch.tensor(other, dtype=computed, device=self.device)
         else:
-            other = as_operand(other, self.comm)
+            other = as_operand(other, self.comm, self.device)
             if broadcast_shapes(self.shape, other.shape) != self.shape:
                 raise ValueError(f"an array of shape {other.shape} does not broadcast into one of shape {self.shape}")
             computed = compute_type(op.kind, name, (self, other))

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 from .array import DNDarray
+from .broadcasting import broadcast_shapes
 from .communication import as_comm
 from .creation import make_layout
 from .device import as_device
 from .elementwise import FUNCTIONS, as_operand
-from .layout import Layout
+from .layout import Layout, normalize_axis
 from .types import as_dtype, kind
 
 __all__ = [
@@ -160,7 +161,11 @@ class Generator:
 
     @state.setter
     def state(self, state: tuple[int | None, int]) -> None:
-        self._seed, self._draws = state
+        try:
+            seed, draws = state
+        except (TypeError, ValueError):
+            raise TypeError(f"`state` (={state!r}) must be a pair: seed and number of draws") from None
+        self._seed, self._draws = None if seed is None else _checked_seed(seed), _checked_seed(draws, "draws")
 
     def _next(self, comm: Any) -> tuple[int, int]:
         if self._seed is None:
@@ -193,15 +198,18 @@ class Generator:
         """
         target = _floating(dtype)
         result = self._draw(size, torch.float64, _unit, _checked_place(place))
-        return _below_one(result, target)
+        return result if target is torch.float64 else _below(result, 0.0, 1.0, target)
 
     def uniform(
         self, low: float = 0.0, high: float = 1.0, size: Any = None, dtype: Any = None, **place: Any
     ) -> DNDarray:
         """Uniform on [low, high)."""
+        target = _floating(dtype)
+        if not 0 <= high - low < math.inf:
+            raise ValueError(f"`low` (={low}) must be `high` (={high}) or less, both finite")
         result = self._draw(size, torch.float64, _unit, _checked_place(place))
         result.larray.mul_(high - low).add_(low)
-        return result.astype(_floating(dtype), copy=False)
+        return _below(result, low, high, target)
 
     def normal(
         self, loc: float = 0.0, scale: float = 1.0, size: Any = None, dtype: Any = None, **place: Any
@@ -235,11 +243,11 @@ class Generator:
             low, high = 0, low
         low, high = int(low), int(high) + bool(endpoint)
         target = as_dtype(dtype) if dtype is not None else torch.int64
-        info = torch.iinfo(target)
-        if not info.min <= low < high <= info.max + 1:
-            raise ValueError(
-                f"integers needs low < high within {target}'s [{info.min}, {info.max}], got [{low}, {high})"
-            )
+        if kind(target) > 1:
+            raise TypeError(f"`dtype` (={target}) must be an integer type or bool")
+        least, most = (0, 1) if target is torch.bool else (torch.iinfo(target).min, torch.iinfo(target).max)
+        if not least <= low < high <= most + 1:
+            raise ValueError(f"integers needs low < high within {target}'s [{least}, {most}], got [{low}, {high})")
 
         def make(key: int, draw: int, start: int, count: int) -> np.ndarray:
             numbers = _bounded(_words(key, draw, start, count), high - low)
@@ -249,10 +257,17 @@ class Generator:
 
     def bernoulli(self, p: Any = 0.5, size: Any = None, dtype: Any = None, **place: Any) -> DNDarray:
         """1 with probability `p`, otherwise 0; `p` may be an array, whose shape and split then are the default."""
-        if isinstance(p, DNDarray) and size is None:
-            size = p.shape
-            place = {"split": p.split, "comm": p.comm, "device": p.device, "grid": p.layout.grid} | place
+        if isinstance(p, (int, float)):
+            if not 0 <= p <= 1:
+                raise ValueError(f"`p` (={p}) must be in [0, 1]")
+        else:
+            p = as_operand(p, as_comm(place.get("comm")))
+            if size is None:
+                size = p.shape
+                place = {"split": p.split, "comm": p.comm, "device": p.device, "grid": p.layout.grid} | place
         drawn = self.random(size, torch.float64, **place)
+        if not isinstance(p, (int, float)) and broadcast_shapes(drawn.shape, p.shape) != drawn.shape:
+            raise ValueError(f"`p` of shape {p.shape} does not broadcast to `size` (={drawn.shape})")
         return FUNCTIONS["less"](drawn, p).astype(as_dtype(dtype) if dtype is not None else torch.bool, copy=False)
 
     def permutation(self, x: Any, *, axis: int = 0, **place: Any) -> DNDarray:
@@ -263,23 +278,24 @@ class Generator:
         integers; that of indexing for arrays.
         """
         if isinstance(x, (int, np.integer)):
-            return self._permuted(int(x), _checked_place(place))
+            if x < 0:
+                raise ValueError(f"`x` (={x}) must not be negative")
+            return self._permuted(int(x), int(x), _checked_place(place))
         x = as_operand(x)
-        order = self._permuted(x.shape[axis], {"comm": x.comm, "device": x.device})
-        return x[(slice(None),) * (axis % x.ndim) + (order,)]
+        axis = normalize_axis(axis, x.ndim)
+        order = self._permuted(x.shape[axis], x.shape[axis], {"comm": x.comm, "device": x.device})
+        return x[(slice(None),) * axis + (order,)]
 
-    def _permuted(self, n: int, place: dict[str, Any]) -> DNDarray:
-        if n < 0:
-            raise ValueError(f"`x` (={n}) must not be negative")
-        comm = as_comm(place.get("comm"))
-        layout = make_layout(n, place.get("split"), place.get("grid"), comm)
-        key, number = self._next(comm)
-        start, stop = layout.box(comm.rank)[0]
-        if n <= _SORTED:
-            local = np.argsort(_words(key, number, 0, n), kind="stable")[start:stop]
-        else:
-            local = _cipher(np.arange(start, stop, dtype=np.uint64), n, _words(key, number, 0, _ROUNDS)).view(np.int64)
-        return DNDarray(torch.from_numpy(np.ascontiguousarray(local)).to(as_device(place.get("device"))), layout, comm)
+    def _permuted(self, n: int, size: Any, place: dict[str, Any]) -> DNDarray:
+        """The first of the numbers below `n` in random order, as many as `size` has."""
+
+        def make(key: int, draw: int, start: int, count: int) -> np.ndarray:
+            if n <= _SORTED:
+                return np.argsort(_words(key, draw, 0, n), kind="stable")[start : start + count]
+            points = np.arange(start, start + count, dtype=np.uint64)
+            return _cipher(points, n, _words(key, draw, 0, _ROUNDS)).view(np.int64)
+
+        return self._draw(size, torch.int64, make, place)
 
     def shuffle(self, x: DNDarray, axis: int = 0) -> None:
         """Bring an array's indices along `axis` into random order, in place. Communication: that of indexing."""
@@ -308,21 +324,14 @@ class Generator:
         place = _checked_place(place)
         index = self._weighted(n, size, count, replace, p, place) if p is not None else None
         if index is None and replace:
-            index = self.integers(0, n, size, **place)
+            index = self.integers(0, max(n, 1), size, **place)
         elif index is None:
-            index = self._first_of_permutation(n, size, count, place)
+            index = self._permuted(n, size, place)
         return index if isinstance(a, (int, np.integer)) else as_operand(a)[index]
-
-    def _first_of_permutation(self, n: int, size: Any, count: int, place: dict[str, Any]) -> DNDarray:
-        first = self._permuted(n, {k: v for k, v in place.items() if k != "split"} | {"split": 0})[:count]
-        from .manipulation import reshape, resplit
-
-        shaped = reshape(first, size if size is not None else ())
-        return resplit(shaped, place.get("split"), place.get("grid"))
 
     def _weighted(self, n: int, size: Any, count: int, replace: bool, p: Any, place: dict[str, Any]) -> DNDarray:
         weights = torch.as_tensor(p.numpy() if isinstance(p, DNDarray) else np.asarray(p), dtype=torch.float64)
-        if weights.shape != (n,) or bool((weights < 0).any()) or abs(float(weights.sum()) - 1) > 1e-8:
+        if weights.shape != (n,) or not bool((weights >= 0).all()) or abs(float(weights.sum()) - 1) > 1e-8:
             raise ValueError(f"`p` must be {n} probabilities that add up to 1")
         if replace:
             drawn = self.random(size, torch.float64, **place)
@@ -369,13 +378,13 @@ def _mix(v: np.ndarray) -> np.ndarray:
     return v ^ (v >> np.uint64(31))
 
 
-def _checked_seed(seed: Any) -> int:
+def _checked_seed(seed: Any, name: str = "seed") -> int:
     try:
         value = seed.__index__()
     except AttributeError:
-        raise TypeError(f"`seed` (={seed!r}) must be an integer or None") from None
+        raise TypeError(f"`{name}` (={seed!r}) must be an integer{' or None' if name == 'seed' else ''}") from None
     if not 0 <= value < 2**64:
-        raise ValueError(f"`seed` (={value}) must be in [0, 2**64)")
+        raise ValueError(f"`{name}` (={value}) must be in [0, 2**64)")
     return value
 
 
@@ -395,12 +404,10 @@ def _floating(dtype: Any) -> torch.dtype:
     return target
 
 
-def _below_one(x: DNDarray, target: torch.dtype) -> DNDarray:
-    """In a narrower type, with what rounds up to 1 kept below it."""
-    if target is torch.float64:
-        return x
-    limit = 1 - torch.finfo(target).eps / 2
-    return DNDarray(x.larray.to(target).clamp_(max=limit), x.layout, x.comm)
+def _below(x: DNDarray, low: float, high: float, target: torch.dtype) -> DNDarray:
+    """In type `target`, with what rounds up to `high` kept below it."""
+    edge = torch.nextafter(torch.tensor(high, dtype=target), torch.tensor(low, dtype=target))
+    return DNDarray(x.larray.to(target).clamp_(max=float(edge)), x.layout, x.comm)
 
 
 _default = Generator()

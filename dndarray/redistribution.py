@@ -150,16 +150,16 @@ def _travel(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) 
                 receives.append([(peer, result[_local_index(part, landing)]) for part in cut])
         results.append(result)
     if comm.size > 1:
-        _pipeline(comm, sends, receives)
+        _pipeline(comm, sends, receives, (*jobs, *(tensor.dtype for tensor in tensors)))
     return [r.flip(job.flips) if job.flips else r for r, job in zip(results, jobs, strict=True)]
 
 
 _staging = Staging()
 
 
-def _pipeline(comm: Communicator, sends: Sequence[Sequence], receives: Sequence[Sequence]) -> None:
+def _pipeline(comm: Communicator, sends: Sequence[Sequence], receives: Sequence[Sequence], what: tuple) -> None:
     """Round by round one message to and from every peer; the next is packed and under way while the last one lands."""
-    with comm.exchanging():
+    with comm.exchanging(what):
         previous: list[tuple[Request, Tensor | None]] = []
         for arriving, leaving in zip_longest(zip_longest(*receives), zip_longest(*sends), fillvalue=()):
             current = [_receive(comm, view, peer) for peer, view in filter(None, arriving)]

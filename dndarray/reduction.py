@@ -21,9 +21,20 @@ from .collectives import all_reduce, needs_grad
 from .communication import Communicator
 from .elementwise import FUNCTIONS, apply, as_operand, store
 from .layout import Layout, normalize_axes
-from .types import as_dtype, floating_of, kind, real_of, wide_of
+from .types import STORED_ONLY, as_dtype, floating_of, kind, real_of, wide_of
 
-__all__ = ["REDUCTIONS", "Plan", "Reduction", "accumulator", "check_nonempty", "document", "plan", "reduce", "wrap_reduced"]
+__all__ = [
+    "REDUCTIONS",
+    "Plan",
+    "Reduction",
+    "accumulator",
+    "check_nonempty",
+    "check_ordered",
+    "document",
+    "plan",
+    "reduce",
+    "wrap_reduced",
+]
 
 Axis = int | Sequence[int] | None
 
@@ -136,7 +147,9 @@ REDUCTIONS = {
     for row in (
         Reduction("sum", _sum, "sum", lambda t: 0, _sum_type, "Sum of elements."),
         Reduction("prod", _prod, "prod", lambda t: 1, _sum_type, "Product of elements."),
-        Reduction("min", _extreme(torch.amin, _highest), "min", _highest, _same, "Smallest element; NaN if there is one."),
+        Reduction(
+            "min", _extreme(torch.amin, _highest), "min", _highest, _same, "Smallest element; NaN if there is one."
+        ),
         Reduction("max", _extreme(torch.amax, _lowest), "max", _lowest, _same, "Largest element; NaN if there is one."),
         Reduction("all", _bool_reduce(torch.all), "all", lambda t: True, _bool, "Whether all elements are true."),
         Reduction("any", _bool_reduce(torch.any), "any", lambda t: False, _bool, "Whether any element is true."),
@@ -151,9 +164,14 @@ def _masked(x: DNDarray, where: Any) -> Tensor | None:
     """The local part of a mask, or None for no mask."""
     if where is True:
         return None
-    mask = as_operand(where, x.comm)
+    mask = as_operand(where, x.comm, x.device)
     local = align_to(mask.larray, mask.layout, x.layout, x.comm)
     return local.to(torch.bool).expand(x.larray.shape)
+
+
+def check_ordered(dtype: torch.dtype, name: str) -> None:
+    if dtype.is_complex or dtype in STORED_ONLY:
+        raise TypeError(f"{name} needs an order, and torch has none for {dtype}; convert with astype")
 
 
 def check_nonempty(x: DNDarray, axes: tuple[int, ...], name: str) -> None:
@@ -176,8 +194,7 @@ def reduce(
     p = plan(x.layout, normalize_axes(axis, x.ndim), keepdims)
     local = x.larray
     if row.op in ("min", "max"):
-        if local.dtype.is_complex:
-            raise TypeError(f"{row.name} needs an order, and {local.dtype} has none")
+        check_ordered(local.dtype, row.name)
         if initial is None:
             check_nonempty(x, p.axes, row.name)
     computed = as_dtype(dtype) if dtype is not None else row.result(local.dtype)
@@ -185,7 +202,9 @@ def reduce(
         local = local.to(computed)
     mask = _masked(x, where)
     if mask is not None:
-        local = torch.where(mask, local, torch.tensor(row.identity(local.dtype), dtype=local.dtype, device=local.device))
+        local = torch.where(
+            mask, local, torch.tensor(row.identity(local.dtype), dtype=local.dtype, device=local.device)
+        )
     result = _join(row.fn(local, p.axes), p, x.comm, x.layout.grid, row.op)
     if initial is not None:
         result = _combine(row.op, result, initial)

@@ -32,6 +32,9 @@ TYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in _NAMES}
 _TO_NUMPY = {dtype: np.dtype(name) for name, dtype in TYPES.items() if name != "bfloat16"}
 _FROM_NUMPY = {value: key for key, value in _TO_NUMPY.items()}
 
+STORED_ONLY = frozenset({torch.uint16, torch.uint32, torch.uint64})
+"""Types for which torch has next to no kernels: it neither adds nor compares them."""
+
 finfo = torch.finfo
 iinfo = torch.iinfo
 

@@ -66,8 +66,9 @@ def _guarded(fn: Callable) -> Callable:
 def _power(x: Tensor | float, y: Tensor | float) -> Tensor:
     dtype = x.dtype if isinstance(x, Tensor) else y.dtype  # type: ignore[union-attr]
     integers = not (dtype.is_floating_point or dtype.is_complex)
-    if integers and bool((y < 0).any() if isinstance(y, Tensor) else y < 0):
-        raise ValueError("integers to negative integer powers are not allowed; make one of them a float")
+    # Every process knows a number; an array's elements only its owner does, and torch truncates what they give.
+    if integers and (not isinstance(y, Tensor) or y.ndim == 0) and bool(y < 0):
+        raise ValueError("integers to a negative integer power are not allowed; make one of them a float")
     return torch.pow(x, y)
 
 
@@ -98,6 +99,11 @@ def _heaviside(x: Tensor, y: Tensor) -> Tensor:
     return torch.where(x.isnan(), x, torch.heaviside(x, y))
 
 
+def _ldexp(x: Tensor, y: Tensor) -> Tensor:
+    x, y = torch.broadcast_tensors(x, y)  # which torch's tries on its own, and warns
+    return torch.ldexp(x, y if y.is_floating_point() else y.to(torch.int64))
+
+
 def _gcd(x: Tensor, y: Tensor) -> Tensor:
     return torch.gcd(x, y).abs()  # torch's is negative for some pairs with the smallest number
 
@@ -115,6 +121,20 @@ def _reciprocal(x: Tensor) -> Tensor:
         return torch.reciprocal(x)
     zero = x == 0
     return torch.div(1, x.masked_fill(zero, 1), rounding_mode="trunc").to(x.dtype).masked_fill(zero, 0)
+
+
+def _bitwise_count(x: Tensor) -> Tensor:
+    """Ones in the binary form of |x|, added up in ever wider fields of the word (Warren, Hacker's Delight, 5-1)."""
+    v = x.view(torch.int64) if x.dtype is torch.uint64 else x.to(torch.int64).abs()
+    v = v - ((v >> 1) & 0x5555555555555555)
+    v = (v & 0x3333333333333333) + ((v >> 2) & 0x3333333333333333)
+    v = (v + (v >> 4)) & 0x0F0F0F0F0F0F0F0F
+    return ((v * 0x0101010101010101) >> 56).to(torch.uint8)
+
+
+def _spacing(x: Tensor) -> Tensor:
+    size = x.abs()
+    return (torch.nextafter(size, torch.full_like(size, torch.inf)) - size).copysign(x)
 
 
 _WITH_SCALAR: dict[Callable, Callable] = {
@@ -190,6 +210,8 @@ UNARY = [
     _unary("signbit", "test", "Whether the sign bit is set."),
     _unary("logical_not", "logical", "Truth of not x."),
     _unary("invert", "bits", "Bit by bit not.", "bitwise_not", "bitwise_invert", fn=torch.bitwise_not),
+    _unary("bitwise_count", "bits", "Number of ones in the binary form of the absolute value.", fn=_bitwise_count),
+    _unary("spacing", "float", "Distance to the next number away from zero.", fn=_spacing),
     _unary("angle", "float", "Argument of a complex number, in radians.", fn=_angle),
     _unary("real", "same", "Real part.", fn=lambda x: torch.real(x) if x.is_complex() else x),
     _unary("imag", "same", "Imaginary part.", fn=lambda x: torch.imag(x) if x.is_complex() else torch.zeros_like(x)),
@@ -205,7 +227,7 @@ BINARY = [
     _binary("floor_divide", "number", "Largest integer not above x1 / x2.", fn=_guarded(torch.floor_divide)),
     _binary("remainder", "number", "Remainder with the sign of x2.", "mod", fn=_guarded(torch.remainder)),
     _binary("fmod", "number", "Remainder with the sign of x1.", fn=_guarded(torch.fmod)),
-    _binary("power", "number", "x1 to the power x2.", "pow", fn=_power),
+    _binary("power", "number", "x1 to the power x2; of integers, truncated.", "pow", fn=_power),
     _binary("float_power", "divide", "x1 to the power x2 in double precision.", fn=torch.float_power),
     _binary("maximum", "same", "The larger; NaN if either is."),
     _binary("minimum", "same", "The smaller; NaN if either is."),
@@ -218,7 +240,7 @@ BINARY = [
     _binary("copysign", "float", "The size of x1 with the sign of x2."),
     _binary("nextafter", "float", "The next number from x1 towards x2."),
     _binary("heaviside", "float", "0, x2 or 1 as x1 is below, at or above zero.", fn=_heaviside),
-    _binary("ldexp", "float", "x1 * 2**x2."),
+    _binary("ldexp", "float", "x1 * 2**x2.", fn=_ldexp),
     _binary("gcd", "bits", "Greatest common divisor.", fn=_gcd),
     _binary("lcm", "bits", "Least common multiple.", fn=_lcm),
     _binary("bitwise_and", "bits", "Bit by bit and."),

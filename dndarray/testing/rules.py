@@ -254,6 +254,12 @@ def _contraction() -> Iterator[tuple[str, Case]]:
     ):  # fmt: skip
         yield "matmul", Case(lambda a, b: a @ b, lambda a, b: a @ b, shapes)
 
+    for name, shapes in (
+        ("vecdot", ((5, 4), (5, 4))), ("vecdot", ((2, 1, 4), (5, 4))), ("matvec", ((2, 5, 4), (2, 4))), ("matvec", ((5, 4), (4,))),
+        ("vecmat", ((5,), (5, 4))), ("vecmat", ((3, 5), (3, 5, 4))),
+    ):  # fmt: skip
+        yield name, Case(getattr(dnd, name), getattr(np, name), shapes)
+
 
 def _all_cases() -> list[tuple[str, Case]]:
     families = (_elementwise, _reductions, _scans, _rearrangement, _indexing, _contraction)

@@ -21,7 +21,7 @@ import torch as _torch
 from torch import enable_grad as enable_grad
 from torch import no_grad as no_grad
 
-from . import argreduction, contraction, creation, diagonals, logic, manipulation, reduction, scan
+from . import argreduction, contraction, creation, diagonals, logic, manipulation, moments, reduction, scan
 from .advanced_indexing import nonzero as nonzero
 from .advanced_indexing import take as take
 from .array import DNDarray as DNDarray
@@ -49,7 +49,7 @@ __version__ = "0.1.0"
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
 # These add their functions to the table when they are imported.
-_TABLES = (argreduction, reduction, scan)
+_TABLES = (argreduction, moments, reduction, scan)
 
 _SUBPACKAGES = ("algorithms", "collectives", "energy", "io", "nn", "optim", "random", "testing")
 

@@ -28,6 +28,9 @@ from .communication import Communicator as Communicator
 from .communication import get_comm as get_comm
 from .communication import use_comm as use_comm
 from .contraction import matmul as matmul
+from .contraction import matvec as matvec
+from .contraction import vecdot as vecdot
+from .contraction import vecmat as vecmat
 from .creation import arange as arange
 from .creation import array as array
 from .creation import asarray as asarray
@@ -232,6 +235,11 @@ def bitwise_and(
     x1: ArrayLike, x2: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None
 ) -> DNDarray:
     """Bit by bit and."""
+
+def bitwise_count(
+    x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None
+) -> DNDarray:
+    """Number of ones in the binary form of the absolute value."""
 
 def bitwise_invert(
     x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None
@@ -746,12 +754,12 @@ def positive(
 def pow(
     x1: ArrayLike, x2: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None
 ) -> DNDarray:
-    """x1 to the power x2."""
+    """x1 to the power x2; of integers, truncated."""
 
 def power(
     x1: ArrayLike, x2: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None
 ) -> DNDarray:
-    """x1 to the power x2."""
+    """x1 to the power x2; of integers, truncated."""
 
 def prod(
     x: ArrayLike,
@@ -811,6 +819,11 @@ def sinc(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = Tru
 
 def sinh(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None) -> DNDarray:
     """Hyperbolic sine."""
+
+def spacing(
+    x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None
+) -> DNDarray:
+    """Distance to the next number away from zero."""
 
 def sqrt(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None) -> DNDarray:
     """Non-negative square root."""

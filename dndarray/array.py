@@ -13,7 +13,7 @@ from .communication import Communicator, get_comm
 from .errors import DistributedArrayError
 from .layout import Layout, Split
 from .redistribution import move
-from .types import numpy_dtype
+from .types import kind, numpy_dtype
 
 if TYPE_CHECKING:  # what methods.py adds, as a stub that tools/stubs.py makes
     from ._methods import Methods
@@ -137,14 +137,19 @@ class DNDarray(Methods):
     # --- moving and converting ------------------------------------------------------------------------------------
 
     def numpy(self) -> np.ndarray:
-        """The whole array as a NumPy array on every process; collective unless it is replicated."""
-        whole = move(self.larray.detach(), self.layout, self.layout.replicated(), self.comm)
+        """The whole array as a NumPy array on every process, in memory of its own; collective unless it is
+        replicated."""
         numpy_dtype(self.dtype)  # NumPy has no bfloat16
-        return whole.cpu().resolve_conj().resolve_neg().numpy()
+        return self.detach().torch().cpu().resolve_conj().resolve_neg().numpy()
 
     def torch(self) -> Tensor:
-        """The whole array as a torch tensor on every process, with gradient; collective unless it is replicated."""
-        return move(self.larray, self.layout, self.layout.replicated(), self.comm)
+        """The whole array as a torch tensor on every process, with gradient, in memory of its own; collective unless
+        it is replicated."""
+        whole = move(self.larray, self.layout, self.layout.replicated(), self.comm)
+        # Also where it need not be: what is done to the result must not depend on the number of processes.
+        return (
+            whole.clone() if whole.untyped_storage().data_ptr() == self.larray.untyped_storage().data_ptr() else whole
+        )
 
     def item(self) -> Any:
         """The only element as a Python number; collective unless the array is replicated."""
@@ -233,10 +238,9 @@ class DNDarray(Methods):
         return complex(self.item())
 
     def __index__(self) -> int:
-        value = self.item()
-        if not isinstance(value, int) or self.ndim:
+        if self.ndim or kind(self.dtype) != 1:
             raise TypeError(f"only integer arrays without axes are an index, not {self.dtype} of shape {self.shape}")
-        return value
+        return self.item()
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and not self.ndim else str(self)
@@ -259,7 +263,9 @@ class DNDarray(Methods):
         return result.requires_grad_() if self.requires_grad else result
 
     def __reduce__(self) -> tuple:
-        return _unpickle, (self.larray.detach().cpu().clone(), self.layout, self.requires_grad)
+        # As bytes, since torch does not pickle all of its types.
+        local = self.larray.detach().cpu().resolve_conj().resolve_neg().contiguous()
+        return _unpickle, (local.reshape(-1).view(torch.uint8).numpy(), self.dtype, self.layout, self.requires_grad)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.is_distributed():
@@ -268,8 +274,9 @@ class DNDarray(Methods):
                 "does not turn into a NumPy array by itself; use x.numpy() (all of it, collective) or x.larray (this "
                 "process's part)"
             )
-        array = self.numpy()
-        return np.array(array, dtype=dtype, copy=copy)
+        numpy_dtype(self.dtype)
+        local = self.larray.detach().cpu().resolve_conj().resolve_neg().numpy()
+        return np.array(local, dtype=dtype, copy=copy)
 
     def __dlpack__(self, **options: Any) -> Any:
         if self.is_distributed():
@@ -280,13 +287,14 @@ class DNDarray(Methods):
         return self.larray.__dlpack_device__()
 
 
-def _unpickle(larray: Tensor, layout: Layout, requires_grad: bool) -> DNDarray:
+def _unpickle(data: np.ndarray, dtype: torch.dtype, layout: Layout, requires_grad: bool) -> DNDarray:
     comm = get_comm()
     if comm.size != layout.grid.size:
         raise ValueError(
             f"this array was pickled part by part on {layout.grid.size} processes and needs as many, not {comm.size}; "
             "use dnd.io.save to change the number"
         )
+    larray = torch.from_numpy(data).view(dtype).reshape(layout.lshape(comm.rank))
     return DNDarray(larray.requires_grad_(requires_grad), layout, comm)
 
 

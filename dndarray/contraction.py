@@ -154,7 +154,7 @@ def _scatter_label(
 
 
 class _Contract(torch.autograd.Function):
-    """The gradient of a contraction is two contractions."""
+    """The gradient of a contraction is two contractions, which have gradients, too."""
 
     @staticmethod
     def forward(
@@ -174,14 +174,22 @@ class _Contract(torch.autograd.Function):
         (la, lb), labels, comm = ctx.layouts, ctx.labels, ctx.comm
         grads: list[Tensor | None] = [None, None]
         if ctx.needs_input_grad[0]:
-            of_a = Labels(labels.c, labels.b, labels.a)
-            g, y = Operand(grad, ctx.layout, labels.c, comm), Operand(b.conj(), lb, labels.b, comm)
-            grads[0], _ = _multiply(g, y, of_a, la)
+            grads[0] = _contracted(grad, b.conj(), (ctx.layout, lb), Labels(labels.c, labels.b, labels.a), comm, la)
         if ctx.needs_input_grad[1]:
-            of_b = Labels(labels.a, labels.c, labels.b)
-            x, g = Operand(a.conj(), la, labels.a, comm), Operand(grad, ctx.layout, labels.c, comm)
-            grads[1], _ = _multiply(x, g, of_b, lb)
+            grads[1] = _contracted(a.conj(), grad, (la, ctx.layout), Labels(labels.a, labels.c, labels.b), comm, lb)
         return *grads, None, None, None, None
+
+
+def _contracted(
+    a: Tensor, b: Tensor, layouts: tuple[Layout, Layout], labels: Labels, comm: Communicator, target: Layout
+) -> Tensor:
+    """The contraction of two local parts, in layout `target`; with gradient."""
+    if needs_grad(a, b):
+        box: list[Layout] = []
+        result = _Contract.apply(a, b, layouts, labels, comm, box)
+        return move(result, box[0], target, comm)
+    operands = (Operand(a, layouts[0], labels.a, comm), Operand(b, layouts[1], labels.b, comm))
+    return _multiply(*operands, labels, target)[0]
 
 
 def contract(a: DNDarray, b: DNDarray, labels: Labels) -> DNDarray:

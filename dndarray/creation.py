@@ -205,6 +205,8 @@ def array(
     if split is not None and is_split is not None:
         raise ValueError(f"`split` (={split}) says how to deal out, `is_split` (={is_split}) that it is; give one")
     if isinstance(obj, DNDarray):
+        if obj.ndim < ndmin:
+            obj = obj[(None,) * (ndmin - obj.ndim)]
         return _from_array(obj, dtype, copy, split, device, grid)
     comm = as_comm(comm)
     tensor = _tensor_from(obj, dtype, device)
@@ -212,9 +214,7 @@ def array(
         tensor = tensor.clone() if not isinstance(obj, Tensor) or not obj.requires_grad else tensor.detach().clone()
     while tensor.ndim < ndmin:
         tensor = tensor.unsqueeze(0)
-    shapes: list[tuple[int, ...]] = [tuple(tensor.shape)]
-    if comm.size > 1 and tensor.ndim:
-        shapes = _compare(comm, tensor, is_split)
+    shapes = [tuple(tensor.shape)] if comm.size == 1 else _compare(comm, tensor, is_split)
     if is_split is not None:
         return wrap(tensor, _layout_of_parts(shapes, is_split, grid, comm), comm)
     layout = make_layout(tensor.shape, split, grid, comm)
@@ -270,22 +270,19 @@ def _compare(comm: Communicator, tensor: Tensor, is_split: Split) -> list[tuple[
 def _layout_of_parts(shapes: list[tuple[int, ...]], is_split: Split, grid: Any, comm: Communicator) -> Layout:
     if not shapes[0]:
         raise ValueError("`is_split` needs parts of one dimension or more")
-    draft = make_layout(
-        shapes[0] if len(shapes) == 1 else [max(column) for column in zip(*shapes, strict=True)], is_split, grid, comm
-    )
+    draft = make_layout([max(column) for column in zip(*shapes, strict=True)], is_split, grid, comm)
     shape = list(draft.shape)
     counts: list[list[int] | None] = []
-    every = shapes if len(shapes) == comm.size else shapes * comm.size
     for g, a in enumerate(draft.axes):
         if a is None:
             counts.append(None)
             continue
         lengths = [
-            {every[r][a] for r in range(comm.size) if draft.grid.coordinates(r)[g] == c}
+            {shapes[r][a] for r in range(comm.size) if draft.grid.coordinates(r)[g] == c}
             for c in range(draft.grid.shape[g])
         ]
         if any(len(found) > 1 for found in lengths):
-            raise ValueError(f"parts of shapes {every} do not make a regular array with is_split={is_split}")
+            raise ValueError(f"parts of shapes {shapes} do not make a regular array with is_split={is_split}")
         dealt = [found.pop() for found in lengths]
         counts.append(dealt)
         shape[a] = sum(dealt)

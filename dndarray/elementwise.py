@@ -22,7 +22,7 @@ from .redistribution import move
 from .types import STORED_ONLY, TYPES, as_dtype, can_cast, floating_of, kind, result_type
 from .ufuncs import OPS, Op
 
-__all__ = ["FUNCTIONS", "apply", "as_operand", "compute_type", "store"]
+__all__ = ["FUNCTIONS", "apply", "as_operand", "check_range", "compute_type", "store"]
 
 _SCALARS = (bool, int, float, complex)
 
@@ -50,8 +50,9 @@ def as_operand(value: Any, comm: Communicator | None = None, device: torch.devic
         array = np.asarray(value)
         if array.dtype == object:
             raise TypeError(f"a {type(value).__name__} of unequal or unknown parts does not make an array: {value!r}")
-        typeless = array.dtype == np.float64  # a list of Python floats has no type of its own
-        tensor = torch.from_numpy(array).to(torch.get_default_dtype() if typeless else None)
+        # Python's numbers have no width of their own.
+        typeless = {np.dtype(float): float, np.dtype(complex): complex}.get(array.dtype)
+        tensor = torch.from_numpy(array).to(as_dtype(typeless or array.dtype))
     else:
         raise TypeError(f"an operand must be an array, a number or a list, not {type(value).__name__}")
     if not isinstance(value, Tensor):
@@ -79,9 +80,18 @@ def compute_type(op_kind: str, name: str, operands: Sequence[Any]) -> torch.dtyp
     return common
 
 
+def check_range(scalar: Any, dtype: torch.dtype) -> None:
+    """An OverflowError if an integer is none of this integer type, where torch would wrap it around or refuse it."""
+    if type(scalar) is int and kind(dtype) == 1:
+        bounds = torch.iinfo(dtype)
+        if not bounds.min <= scalar <= bounds.max:
+            raise OverflowError(f"{scalar} is out of range for {dtype}, [{bounds.min}, {bounds.max}]")
+
+
 def _cast(operand: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
     if isinstance(operand, DNDarray):
         return operand.larray if operand.larray.dtype is dtype else operand.larray.to(dtype)
+    check_range(operand, dtype)
     try:
         return torch.tensor(operand, dtype=dtype, device=device)
     except (RuntimeError, OverflowError):

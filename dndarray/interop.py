@@ -16,17 +16,20 @@ from .array import DNDarray
 
 __all__ = ["install"]
 
-_NUMPY: dict[Any, Callable] = {}
+
+def _size(x: DNDarray, axis: int | None = None) -> int:
+    return x.size if axis is None else x.shape[axis]
+
+
+_NUMPY: dict[Any, Callable] = {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: _size}
 _TORCH: dict[Any, Callable] = {}
+_REMEDY = "use x.numpy() (all of it) or x.larray (this process's part)"
 
 
 def _array_function(self: DNDarray, func: Any, types: Any, args: tuple, kwargs: dict) -> Any:
     ours = _NUMPY.get(func)
     if ours is None:
-        raise TypeError(
-            f"numpy.{func.__name__} is not implemented for distributed arrays; use x.numpy() (all of it) or "
-            "x.larray (this process's part)"
-        )
+        raise TypeError(f"numpy.{func.__name__} is not implemented for distributed arrays; {_REMEDY}")
     return ours(*args, **kwargs)
 
 
@@ -41,7 +44,8 @@ def _array_ufunc(self: DNDarray, ufunc: Any, method: str, *inputs: Any, **kwargs
         kwargs.setdefault("axis", 0)
         return _NUMPY[ours](*inputs, **kwargs)
     if method != "__call__" or ufunc not in _NUMPY:
-        raise TypeError(f"numpy.{ufunc.__name__}.{method} is not implemented for distributed arrays")
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        raise TypeError(f"numpy.{name} is not implemented for distributed arrays; {_REMEDY}")
     return _NUMPY[ufunc](*inputs, **kwargs)
 
 
@@ -89,7 +93,9 @@ def install(functions: dict[str, Callable]) -> None:
     for name, function in functions.items():
         foreign = getattr(np, name, None)
         if callable(foreign) and not isinstance(foreign, type):
-            _NUMPY[foreign] = function
+            # One function may have several names: np.permute_dims is np.transpose, and is to take what that does.
+            first = foreign not in _NUMPY or name == foreign.__name__
+            _NUMPY[foreign] = function if first else _NUMPY[foreign]
         theirs = getattr(torch, name, None)
         if callable(theirs) and name not in _TORCH_DIFFERS:
             _TORCH[theirs] = function

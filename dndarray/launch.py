@@ -45,36 +45,42 @@ def mpi() -> ModuleType | None:
 
 def node() -> tuple[int, int]:
     """This process's number on its node and how many there are on it; collective at its first call."""
-    return _node()
+    rank, size, _ = _node()
+    return rank, size
+
+
+def _cores() -> frozenset[int]:
+    """The cores that this process may run on."""
+    return frozenset(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
 
 
 @lru_cache(maxsize=1)
-def _node() -> tuple[int, int]:
+def _node() -> tuple[int, int, int]:
+    """Number on the node, processes on it, and how many of them may run on this one's cores."""
     MPI = mpi()
     if MPI is None or MPI.COMM_WORLD.size == 1:
-        return 0, 1
+        return 0, 1, 1
     _connect_watchdogs(MPI)
     local = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED)
-    rank, size = local.rank, local.size
+    rank, size, cores = local.rank, local.size, _cores()
+    sharing = sum(cores == other for other in local.allgather(cores))
     local.Free()
-    return rank, size
+    return rank, size, sharing
 
 
 @lru_cache(maxsize=1)
 def share_node() -> None:
     """Give this process its part of the node's cores, unless OMP_NUM_THREADS says otherwise."""
-    _, ranks = node()
+    _, ranks, sharing = _node()
     if ranks > 1 and "OMP_NUM_THREADS" not in os.environ:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        torch.set_num_threads(
-            max(1, cores // ranks if cores == os.cpu_count() else min(cores, torch.get_num_threads()))
-        )
+        torch.set_num_threads(max(1, len(_cores()) // sharing))
 
 
 def end_run(status: int = 1) -> None:
     """End every process of this run, now."""
     sys.stdout.flush()
     sys.stderr.flush()
+    time.sleep(1)  # for the launcher to pass on what was printed, before it hears of the end
     MPI = mpi()
     if MPI is not None and MPI.COMM_WORLD.size > 1 and not MPI.Is_finalized():
         MPI.COMM_WORLD.Abort(status)
@@ -171,16 +177,22 @@ def _watch(timeout: float) -> None:
         time.sleep(min(1.0, timeout / 10))
         since = _waiting.since
         if since is not None and time.monotonic() - since >= timeout:
-            if _watchdogs is not None:
-                requests = [_watchdogs.isend(None, dest) for dest in range(_watchdogs.size)]  # noqa: F841 - kept
+            for rank in range(_watchdogs.size if _watchdogs is not None else 0):
+                _watchdogs.Isend(b"", rank)
             state = f"waits for {timeout:g} s in {_waiting.name} (collective number {_waiting.number}), called from"
-        elif _watchdogs is not None and _watchdogs.Iprobe():
-            state = f"waits for nobody (last in {_waiting.name}, collective number {_waiting.number}), and is at"
+        elif _is_told():
+            state = f"waits for nobody (since {_waiting.name}, collective number {_waiting.number}) and is at"
         else:
             continue
         _say_where(state)
         time.sleep(min(2.0, timeout / 4))  # let the other ranks say where they are, too
         end_run(1)
+
+
+def _is_told() -> bool:
+    """Whether another rank has waited too long."""
+    MPI = mpi()
+    return _watchdogs is not None and MPI is not None and not MPI.Is_finalized() and _watchdogs.Iprobe()
 
 
 def _say_where(state: str) -> None:

@@ -51,6 +51,8 @@ def clip(x: Any, min: Any = None, max: Any = None, out: DNDarray | None = None) 
             info = torch.iinfo(computed)
             limit = sorted((info.min, limit, info.max))[1]
         x = apply(fn, (x, limit), (computed, computed))
+    if not limits:
+        x = FUNCTIONS["positive"](x)
     return x if out is None else store(x, out)
 
 

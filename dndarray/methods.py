@@ -11,7 +11,7 @@ import torch
 from . import indexing, logic, manipulation
 from .array import DNDarray
 from .broadcasting import align_to, broadcast_shapes
-from .elementwise import DIRECT, as_operand, compute_type, scalar_fits
+from .elementwise import DIRECT, as_operand, check_range, compute_type, scalar_fits
 from .types import can_cast
 from .ufuncs import OPS
 
@@ -90,6 +90,7 @@ def _in_place(name: str, function: Callable) -> Callable:
         if (type(other) is float and tensor.dtype.is_floating_point) or type(other) is int:
             target: Any = other
             computed = compute_type(op.kind, name, (self, other))
+            check_range(other, computed)
             if op.with_scalar is None:
                 target = torch.tensor(other, dtype=computed, device=self.device)
         else:

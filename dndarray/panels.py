@@ -19,7 +19,7 @@ __all__ = ["Kernel", "Labels", "Operand", "stream", "sum_over"]
 PANEL = 6 * 2**20
 """Bytes of one panel that travels, at most; two are held at a time."""
 
-PART = 2 * 2**20
+PART = 4 * 2**20
 """Bytes of one part of a partial product that is reduced; MPI holds as much again for each under way."""
 
 

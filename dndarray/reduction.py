@@ -17,11 +17,11 @@ from torch import Tensor
 
 from .array import DNDarray, wrap
 from .broadcasting import align_to
-from .collectives import all_reduce, needs_grad
+from .collectives import all_reduce
 from .communication import Communicator
 from .elementwise import FUNCTIONS, apply, as_operand, store
 from .layout import Layout, normalize_axes
-from .types import STORED_ONLY, as_dtype, floating_of, kind, real_of, wide_of
+from .types import STORED_ONLY, as_dtype, kind, wide_of
 
 __all__ = [
     "REDUCTIONS",
@@ -76,7 +76,7 @@ def plan(layout: Layout, axes: tuple[int, ...], keepdims: bool) -> Plan:
     return Plan(axes, grid_axes, kept, layout.derive([layout.shape[a] for a in rest], mapping))
 
 
-def _join(part: Tensor, p: Plan, comm: Communicator, grid: Any, op: str) -> Tensor:
+def join(part: Tensor, p: Plan, comm: Communicator, grid: Any, op: str) -> Tensor:
     return all_reduce(part, comm.along(grid, p.grid_axes), op) if p.grid_axes else part
 
 
@@ -114,7 +114,7 @@ def accumulator(dtype: torch.dtype) -> torch.dtype:
     return torch.int64 if kind(dtype) < 2 else wide_of(dtype)  # two's complement wraps around alike in any width
 
 
-def _sum(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+def add_up(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     return x.sum(axes, keepdim=True, dtype=accumulator(x.dtype)) if axes else x
 
 
@@ -145,7 +145,7 @@ def _extreme(fn: Callable, identity: Callable) -> Callable:
 REDUCTIONS = {
     row.name: row
     for row in (
-        Reduction("sum", _sum, "sum", lambda t: 0, _sum_type, "Sum of elements."),
+        Reduction("sum", add_up, "sum", lambda t: 0, _sum_type, "Sum of elements."),
         Reduction("prod", _prod, "prod", lambda t: 1, _sum_type, "Product of elements."),
         Reduction(
             "min", _extreme(torch.amin, _highest), "min", _highest, _same, "Smallest element; NaN if there is one."
@@ -160,7 +160,7 @@ REDUCTIONS = {
 # --- the engine -------------------------------------------------------------------------------------------------------
 
 
-def _masked(x: DNDarray, where: Any) -> Tensor | None:
+def masked(x: DNDarray, where: Any) -> Tensor | None:
     """The local part of a mask, or None for no mask."""
     if where is True:
         return None
@@ -200,12 +200,12 @@ def reduce(
     computed = as_dtype(dtype) if dtype is not None else row.result(local.dtype)
     if row.op not in ("any", "all"):
         local = local.to(computed)
-    mask = _masked(x, where)
+    mask = masked(x, where)
     if mask is not None:
         local = torch.where(
             mask, local, torch.tensor(row.identity(local.dtype), dtype=local.dtype, device=local.device)
         )
-    result = _join(row.fn(local, p.axes), p, x.comm, x.layout.grid, row.op)
+    result = join(row.fn(local, p.axes), p, x.comm, x.layout.grid, row.op)
     if initial is not None:
         result = _combine(row.op, result, initial)
     array = wrap_reduced(result.to(computed), p, x.comm)
@@ -237,11 +237,8 @@ Communication: {cost} if a reduced axis is split, otherwise none.
 
 See `numpy.{name}`.
 """
-_DTYPE = "dtype : optional\n    The type to compute in; integers are added in 64 bits by default.\n"
+DTYPE = "dtype : optional\n    The type to compute in; integers are added in 64 bits by default.\n"
 _INITIAL = "initial : scalar, optional\n    Where the reduction begins; needed if there may be no elements.\n"
-_DDOF = (
-    "ddof : int or float\n    What is taken from the number of elements to divide by (`correction` in the Array API).\n"
-)
 
 
 def document(function: Callable, name: str, summary: str, extra: str, cost: str = "one all-reduce") -> Callable:
@@ -264,7 +261,7 @@ def _make(row: Reduction) -> Callable:
         return reduce(row, x, axis, None, out, keepdims, None, where)
 
     if row.op in ("sum", "prod"):
-        return document(arithmetic, row.name, row.summary, _DTYPE + _INITIAL)
+        return document(arithmetic, row.name, row.summary, DTYPE + _INITIAL)
     if row.op in ("min", "max"):
         return document(extremum, row.name, row.summary, _INITIAL)
     return document(truth, row.name, row.summary, "")
@@ -292,7 +289,7 @@ def _nan_variant(name: str) -> Callable:
             result = apply(torch.where, (some, result, float("nan")), (torch.bool, result.dtype, result.dtype))
         return result if out is None else store(result, out)
 
-    return document(function, f"nan{name}", row.summary.split(";")[0].rstrip(".") + ", passing over NaN.", _DTYPE)
+    return document(function, f"nan{name}", row.summary.split(";")[0].rstrip(".") + ", passing over NaN.", DTYPE)
 
 
 for _name in ("sum", "prod", "min", "max"):
@@ -311,165 +308,3 @@ def ptp(x: Any, axis: Axis = None, out: DNDarray | None = None, keepdims: bool =
 
 
 FUNCTIONS["count_nonzero"], FUNCTIONS["ptp"] = count_nonzero, ptp
-
-
-# --- moments ----------------------------------------------------------------------------------------------------------
-
-
-class _Moments(NamedTuple):
-    plan: Plan
-    count: Any
-    """Number of elements for each result: a number, or a tensor where a mask counts."""
-    mean: Tensor
-    work: Tensor
-    mask: Tensor | None
-    local_mean: Tensor
-    local_count: Any
-
-
-def _first_moment(x: DNDarray, axis: Axis, dtype: Any, keepdims: bool, where: Any) -> _Moments:
-    """Count and mean; the local parts in a type wide enough, float32 for half precision."""
-    p = plan(x.layout, normalize_axes(axis, x.ndim), keepdims)
-    target = floating_of(x.dtype) if kind(x.dtype) >= 2 else torch.float64
-    work = x.larray.to(as_dtype(dtype) if dtype is not None else target)
-    work = work.to(wide_of(work.dtype))
-    mask = _masked(x, where)
-    if mask is None:
-        local_count: Any = 1
-        count: Any = 1
-        for a in p.axes:
-            local_count, count = local_count * work.shape[a], count * x.shape[a]
-        total = _sum(work, p.axes)
-    else:
-        local_count = _sum(mask.to(real_of(work.dtype)), p.axes)
-        count = _join(local_count, p, x.comm, x.layout.grid, "sum")
-        total = _sum(torch.where(mask, work, torch.zeros((), dtype=work.dtype, device=work.device)), p.axes)
-    # Sums of parts are divided before they are joined: no process's sum exceeds what a mean may be.
-    mean = _join(total / count, p, x.comm, x.layout.grid, "sum")
-    safe = local_count if mask is None else local_count.clamp(min=1)
-    local_mean = total / safe if mask is not None or local_count else torch.zeros_like(total)
-    return _Moments(p, count, mean, work, mask, local_mean, local_count)
-
-
-_STRETCH = 2**17
-
-
-def _can_stream(m: _Moments) -> bool:
-    """Whether all of a real part, in one piece, goes into one number without gradient."""
-    return (
-        m.mask is None
-        and m.local_mean.numel() == 1
-        and m.work.is_contiguous()
-        and m.work.is_floating_point()
-        and m.work.numel() > 0
-        and not needs_grad(m.work)
-    )
-
-
-def _stream_squares(flat: Tensor, center: Tensor) -> Tensor:
-    """Sum of squares about `center`, stretch by stretch in cache: several times faster than torch.var."""
-    total = 0.0
-    scratch = flat.new_empty(min(_STRETCH, len(flat)))
-    for stretch in flat.split(_STRETCH):
-        deviation = torch.sub(stretch, center, out=scratch[: len(stretch)])
-        total += torch.dot(deviation, deviation).item()
-    return torch.full_like(center, total)
-
-
-def _second_moment(x: DNDarray, m: _Moments) -> Tensor:
-    """Sum of squares about the common mean, merged from the squares about each part's own (Chan et al., 1979)."""
-    if _can_stream(m):
-        squares = _stream_squares(m.work.reshape(-1), m.local_mean.reshape(())).reshape(m.local_mean.shape)
-    elif m.mask is None and m.local_count > 0 and m.plan.axes and m.work.numel():
-        squares = torch.var(m.work, m.plan.axes, correction=0, keepdim=True) * m.local_count
-    else:
-        deviation = m.work - m.local_mean
-        if m.mask is not None:
-            deviation = torch.where(m.mask, deviation, torch.zeros_like(deviation))
-        squares = _sum((deviation * deviation.conj()).real if deviation.is_complex() else deviation**2, m.plan.axes)
-    if not m.plan.grid_axes:
-        return squares
-    # The result does not change with the common mean to first order, so no gradient goes that way.
-    shift = m.local_mean - m.mean.detach()
-    moved = (shift * shift.conj()).real if shift.is_complex() else shift**2
-    return _join(squares + moved * m.local_count, m.plan, x.comm, x.layout.grid, "sum")
-
-
-def _result_type(x: DNDarray, dtype: Any) -> torch.dtype:
-    return as_dtype(dtype) if dtype is not None else x.dtype if kind(x.dtype) >= 2 else torch.float64
-
-
-def mean(
-    x: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: DNDarray | None = None,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-) -> DNDarray:
-    x = as_operand(x)
-    m = _first_moment(x, axis, dtype, keepdims, where)
-    array = wrap_reduced(m.mean.to(_result_type(x, dtype)), m.plan, x.comm)
-    return array if out is None else store(array, out)
-
-
-def var(
-    x: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: DNDarray | None = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    correction: float | None = None,
-) -> DNDarray:
-    x = as_operand(x)
-    m = _first_moment(x, axis, dtype, keepdims, where)
-    freedom = m.count - (ddof if correction is None else correction)
-    freedom = freedom.clamp(min=0) if isinstance(freedom, Tensor) else max(freedom, 0)
-    squares = _second_moment(x, m)
-    array = wrap_reduced((squares / freedom).to(real_of(_result_type(x, dtype))), m.plan, x.comm)
-    return array if out is None else store(array, out)
-
-
-def std(
-    x: Any,
-    axis: Axis = None,
-    dtype: Any = None,
-    out: DNDarray | None = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    where: Any = True,
-    correction: float | None = None,
-) -> DNDarray:
-    return FUNCTIONS["sqrt"](var(x, axis, dtype, None, ddof, keepdims, where=where, correction=correction), out=out)
-
-
-def _not_nan(x: DNDarray, where: Any) -> Any:
-    if kind(x.dtype) < 2:
-        return where
-    valid = FUNCTIONS["logical_not"](FUNCTIONS["isnan"](x))
-    return valid if where is True else FUNCTIONS["logical_and"](valid, where)
-
-
-def _nan_moment(function: Callable) -> Callable:
-    def passing_over(x, *args, where=True, **options):  # type: ignore[no-untyped-def]
-        x = as_operand(x)
-        return function(x, *args, where=_not_nan(x, where), **options)
-
-    return passing_over
-
-
-nanmean, nanvar, nanstd = _nan_moment(mean), _nan_moment(var), _nan_moment(std)
-for _name, _function, _summary, _cost, _extra in (
-    ("mean", mean, "Arithmetic mean.", "one all-reduce", _DTYPE),
-    ("var", var, "Variance, merged over processes by counts and moments.", "two all-reduces", _DTYPE + _DDOF),
-    ("std", std, "Standard deviation.", "two all-reduces", _DTYPE + _DDOF),
-    ("nanmean", nanmean, "Arithmetic mean, passing over NaN.", "two all-reduces", _DTYPE),
-    ("nanvar", nanvar, "Variance, passing over NaN.", "three all-reduces", _DTYPE + _DDOF),
-    ("nanstd", nanstd, "Standard deviation, passing over NaN.", "three all-reduces", _DTYPE + _DDOF),
-):
-    FUNCTIONS[_name] = document(_function, _name, _summary, _extra, _cost)

@@ -1,28 +1,34 @@
-"""Files in and out, in parallel: `load` and `save` go by the file's name, and each format has a module.
+"""Files in and out, in parallel.
 
-x = dnd.io.load("run.h5", "fields/pressure", split=0)
-dnd.io.save(x.mean(axis=0), "mean.nc", dimensions=("lat", "lon"))
+`load` and `save` go by the file's name:
+
+    x = dnd.io.load("run.h5", "fields/pressure", split=0)
+    dnd.io.save(x.mean(axis=0), "mean.nc", dimensions=("lat", "lon"))
+
+Each format is a module with a `load` and a `save` of its own, whose docstrings say what else they take.
 """
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..array import DNDarray
 from ..layout import Split
+from . import hdf5, netcdf
 from ._files import PathLike
 
-__all__ = ["load", "save"]
+__all__ = ["hdf5", "load", "netcdf", "save"]
 
-_FORMATS = {
-    ".h5": "hdf5",
-    ".hdf5": "hdf5",
-    ".nc": "netcdf",
-    ".nc4": "netcdf",
+_FORMATS: dict[str, ModuleType] = {
+    ".h5": hdf5,
+    ".hdf5": hdf5,
+    ".nc": netcdf,
+    ".nc4": netcdf,
 }
-"""Suffix -> module, which has a `load(path, name, **options)` and a `save(x, path, name, **options)`."""
+"""Suffix -> module, which has a `load(path, name, **options)` and a `save(x, path, name, **options)`, and imports the
+library that it stands on when these are called."""
 
 
 def load(
@@ -110,11 +116,11 @@ def save(x: Any, path: PathLike, dataset: str | None = None, *, variable: str | 
     _format(path).save(x, path, "data" if name is None else name, **options)
 
 
-def _format(path: PathLike) -> Any:
+def _format(path: PathLike) -> ModuleType:
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:
         raise ValueError(f"`path` (={str(path)!r}) must end in one of {', '.join(_FORMATS)}")
-    return importlib.import_module(f".{_FORMATS[suffix]}", __name__)
+    return _FORMATS[suffix]
 
 
 def _one_name(dataset: str | None, variable: str | None) -> str | None:

@@ -35,7 +35,7 @@ from dndarray.collectives import (
 from dndarray.communication import Communicator
 from dndarray.layout import Layout, balanced_counts
 from dndarray.redistribution import Job, exchange, move
-from dndarray.testing import count_collectives
+from dndarray.testing import assert_allclose, count_collectives
 
 SIZE = dnd.get_comm().size
 REAL, COMPLEX = torch.float64, torch.complex128
@@ -303,6 +303,28 @@ def test_a_chain(comm: Communicator) -> None:
     torch.testing.assert_close(loss.sum(), expected)
     torch.testing.assert_close(w.grad, weights.grad)
     torch.testing.assert_close(x.grad, signal.grad.split(list(dealt))[comm.rank])
+
+
+@pytest.mark.parametrize("split", [None, 0, 1])
+def test_second_derivatives_of_arrays(split: int | None) -> None:
+    """Through a product, a reduction, a scan and a change of split."""
+    table, vector = drawn((4, 3), 1), drawn((3,), 2)
+
+    def penalty(a: dnd.DNDarray, v: dnd.DNDarray) -> dnd.DNDarray:
+        y = ((a @ v).tanh() * (a * a).sum(axis=1) + a.cumsum(axis=0).max(axis=1)).sum()
+        (grad,) = torch.autograd.grad(y.larray, a.larray, create_graph=True)
+        return (dnd.DNDarray(grad, a.layout, a.comm).resplit(1) ** 2).sum()
+
+    a, v = dnd.array(table, split=split).requires_grad_(), dnd.array(vector, split=split and 0).requires_grad_()
+    result = penalty(a, v)
+    result.backward()
+    x, w = table.clone().requires_grad_(), vector.clone().requires_grad_()
+    y = ((x @ w).tanh() * (x * x).sum(1) + x.cumsum(0).amax(1)).sum()
+    (grad,) = torch.autograd.grad(y, x, create_graph=True)
+    (grad**2).sum().backward()
+    assert result.item() == pytest.approx((grad**2).sum().item())
+    assert_allclose(a.grad, x.grad, rtol=1e-10, atol=1e-10)
+    assert_allclose(v.grad, w.grad, rtol=1e-10, atol=1e-10)
 
 
 def test_what_needs_no_gradient_gets_none(comm: Communicator) -> None:

@@ -79,6 +79,8 @@ def forms(value: Tensor) -> Iterator[tuple[str, Tensor]]:
         negated = torch.complex(torch.zeros_like(value), -value).conj().imag
         assert negated.is_neg()
         yield "negated", negated
+    if torch.cuda.is_available():
+        yield "on the GPU", value.cuda()
     if value.dtype.is_floating_point or value.dtype.is_complex:
         yield "with gradient", value.clone().requires_grad_()
         yield "computed with gradient", value.clone().requires_grad_() * 1
@@ -87,7 +89,9 @@ def forms(value: Tensor) -> Iterator[tuple[str, Tensor]]:
 def check(result: Tensor, expected: Tensor, what: str = "") -> None:
     assert result.dtype is expected.dtype, what
     assert not result.requires_grad, what
-    torch.testing.assert_close(result, expected, rtol=0, atol=0, equal_nan=True, msg=lambda m: f"{what}: {m}")
+    torch.testing.assert_close(
+        result, expected.to(result.device), rtol=0, atol=0, equal_nan=True, msg=lambda m: f"{what}: {m}"
+    )
 
 
 OPS: dict[str, Callable] = {
@@ -205,7 +209,7 @@ def test_messages(comm: Communicator, dtype: torch.dtype) -> None:
     for shape in SHAPES:
         parts = everyones(shape, dtype)
         for form, tensor in forms(parts[comm.rank]):
-            like = torch.zeros(shape, dtype=dtype)
+            like = torch.zeros(shape, dtype=dtype, device=tensor.device)
             if ALONE:
                 continue
             request = comm.isend(tensor, after)

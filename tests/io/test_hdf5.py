@@ -168,7 +168,7 @@ def test_slices_that_are_not_understood(shared_path, slices):
 def test_groups_and_the_only_dataset(shared_path):
     dnd.io.save(dnd.arange(5, split=0), shared_path / "x.HDF5", "a/b/c")
     assert_array_equal(dnd.io.load(str(shared_path / "x.HDF5"), split=0), np.arange(5))
-    assert_array_equal(dnd.io.load(shared_path / "x.HDF5", "a/b/c", split=0), np.arange(5))
+    assert_array_equal(dnd.io.hdf5.load(shared_path / "x.HDF5", "a/b/c", split=0), np.arange(5))
 
 
 def test_a_file_that_is_written_to_keeps_what_else_it_has(shared_path):

@@ -71,7 +71,7 @@ def nonzero(x: Any) -> tuple[DNDarray, ...]:
 
 def _rows_layout(layout: Layout) -> Layout:
     """The layout if only its first axis is dealt out, by a 1-D grid, or none is; otherwise a 1-D one over rows."""
-    if not layout.is_distributed or (layout.grid.ndim == 1 and layout.axes[0] == 0):
+    if not layout.is_dealt or (layout.grid.ndim == 1 and layout.axes[0] == 0):
         return layout
     from .layout import Grid
 
@@ -80,7 +80,7 @@ def _rows_layout(layout: Layout) -> Layout:
 
 def _selection(layout: Layout, count: int, x: DNDarray, rest: Sequence[int] = ()) -> Layout:
     """The layout of `count` selected rows of shape `rest` on each process; exchanges the counts."""
-    if not layout.is_distributed:
+    if not layout.is_dealt:
         return Layout((count, *rest), x.comm.grid)
     counts = x.comm.allgather(torch.tensor([count])).reshape(-1).tolist()
     return Layout((sum(counts), *rest), x.comm.grid, 0, [counts])
@@ -100,9 +100,9 @@ def _check_mask(x: DNDarray, mask: DNDarray, axis: int = 0) -> None:
 def _masked_rows(x: DNDarray, mask: DNDarray) -> tuple[Tensor, Tensor, Layout]:
     """Local parts of array and mask, laid so that selected elements are in C order over the ranks."""
     trailing_only = all(a is None or a >= mask.ndim for a in x.layout.axes)
-    if trailing_only and not mask.is_distributed():
+    if trailing_only and not mask.layout.is_dealt:
         return x.larray, mask.larray, x.layout
-    layout = _rows_layout(x.layout if x.is_distributed() else Layout(x.shape, x.comm.grid, 0))
+    layout = _rows_layout(x.layout if x.layout.is_dealt else Layout(x.shape, x.comm.grid, 0))
     local = move(x.larray, x.layout, layout, x.comm)
     return local, move(mask.larray, mask.layout, _leading_layout(layout, mask), x.comm), layout
 
@@ -225,14 +225,15 @@ def _plan_requests(front: DNDarray, indices: list[DNDarray]) -> _Requests:
     m = len(indices)
     shape = broadcast_shapes(*(i.shape for i in indices))
     layout = front.layout
-    dealt = [g for g, a in enumerate(layout.axes) if a is not None and a < m and layout.grid.shape[g] > 1]
-    # One grid axis deals out an indexed axis; any others are made whole.
+    dealt = [g for g, a in enumerate(layout.axes) if a is not None and a < m]
+    dealt.sort(key=lambda g: -layout.grid.shape[g])
+    # The longest grid axis deals out an indexed axis; any others are made whole.
     layout = layout.undeal(*(layout.axes[g] for g in dealt[1:]))  # type: ignore[arg-type]
-    spread = any(i.is_distributed() for i in indices)
+    spread = any(i.layout.is_dealt for i in indices)
     sizes = front.shape[:m]
     if not dealt:
         index_layout = Layout(shape, layout.grid)
-        if spread and not layout.is_distributed:
+        if spread and not layout.is_dealt:
             index_layout = common_layout(*(i.layout for i in indices))
             layout = Layout(front.shape, index_layout.grid)
         wanted = _local_indices(indices, index_layout, comm, sizes, spread)

@@ -44,7 +44,7 @@ def _to_one_grid(a: Operand, b: Operand) -> None:
     """Bring the smaller operand to the grid of the larger, dealt out along the labels that they share."""
     if a.layout.grid is b.layout.grid:
         return
-    a_leads = a.layout.is_distributed and (not b.layout.is_distributed or a.layout.size >= b.layout.size)
+    a_leads = a.layout.is_dealt and (not b.layout.is_dealt or a.layout.size >= b.layout.size)
     leader, other = (a, b) if a_leads else (b, a)
     grid = leader.layout.grid
     dealt = [leader.deals(g) for g in range(grid.ndim)]
@@ -123,13 +123,14 @@ def _multiply(a: Operand, b: Operand, labels: Labels, target: Layout | None) -> 
         label = next(op.deals(g) for g, op in travelling.items())
         routes = tuple(next((g for g, op in travelling.items() if op is one), None) for one in (a, b))
         partial = stream(a, b, kernel, label, routes)  # type: ignore[arg-type]
-    if any(p > 1 for g, p in enumerate(grid.shape) if g in summed):
-        scatter = _scatter_label(labels, axes, summed, target)
+    scatter = _scatter_label(labels, axes, summed, target) if summed else None
+    share: Any = None
+    if any(grid.shape[g] > 1 for g in summed):
         partial, share = sum_over(a, b, kernel, summed, scatter, partial)
-        if scatter is not None:
-            axes[summed[0]], counts[summed[0]] = labels.c.index(scatter), share
     elif partial is None:
         partial = kernel(a.tensor, b.tensor, kernel.empty(a.tensor, b.tensor))
+    if scatter is not None:
+        axes[summed[0]], counts[summed[0]] = labels.c.index(scatter), share
     sizes = dict(zip(labels.a, a.layout.shape, strict=True)) | dict(zip(labels.b, b.layout.shape, strict=True))
     layout = Layout([sizes[x] for x in labels.c], grid, tuple(axes), counts)
     assert partial is not None

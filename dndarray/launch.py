@@ -204,4 +204,5 @@ def _say_where(state: str) -> None:
     site = next((f for f in reversed(stack) if not f.filename.startswith(_PACKAGE)), None)
     where = f"{site.filename}:{site.lineno} in {site.name}" if site else "an unknown place"
     print(f"[rank {rank}/{size}] {state} {where}", file=sys.__stderr__, flush=True)  # noqa: T201
-    faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
+    if sys.__stderr__ is not None:
+        faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)

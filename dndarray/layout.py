@@ -249,6 +249,11 @@ class Layout(_Interned):
         return self.axes[0] if len(self.axes) == 1 else self.axes
 
     @property
+    def is_dealt(self) -> bool:
+        """Whether some axis is dealt out, be it to one process only: what decides how results are split."""
+        return any(a is not None for a in self.axes)
+
+    @property
     def is_distributed(self) -> bool:
         """Whether some process holds less than all of the array."""
         return any(a is not None and p > 1 for a, p in zip(self.axes, self.grid.shape, strict=True))
@@ -307,7 +312,7 @@ class Layout(_Interned):
         for a, c in zip(self.axes, self.counts, strict=True):
             b = None if a is None else mapping[a]
             axes.append(b)
-            dealt.append(None if b is None else tuple(counts[a]) if counts and a in counts else c)  # type: ignore[index]
+            dealt.append(None if b is None else tuple(counts[a]) if counts and a in counts else c)
         return Layout._interned(tuple(shape), self.grid, tuple(axes), tuple(dealt))
 
     def permute(self, order: Sequence[int]) -> Layout:

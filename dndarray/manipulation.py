@@ -262,7 +262,7 @@ def concatenate(
         raise ValueError(f"shapes {[p.shape for p in parts]} must agree but for axis {axis}")
     computed = as_dtype(dtype) if dtype is not None else result_type(*parts)
     parts = [p if p.dtype is computed else p.astype(computed) for p in parts]
-    leader = max(parts, key=lambda p: (p.is_distributed(), p.size)).layout
+    leader = max(parts, key=lambda p: (p.layout.is_dealt, p.size)).layout
     shape = list(leader.shape)
     shape[axis] = sum(p.shape[axis] for p in parts)
     counts = [None if a == axis else c for a, c in zip(leader.axes, leader.counts, strict=True)]

@@ -13,7 +13,7 @@ from .collectives import needs_grad
 from .elementwise import FUNCTIONS, as_operand, store
 from .layout import normalize_axes
 from .reduction import DTYPE, Axis, Plan, add_up, document, join, masked, plan, wrap_reduced
-from .types import as_dtype, floating_of, kind, real_of
+from .types import as_dtype, floating_of, kind, real_of, wide_of
 
 __all__ = ["mean", "nanmean", "nanstd", "nanvar", "std", "var"]
 

@@ -69,7 +69,7 @@ def _power(x: Tensor | float, y: Tensor | float) -> Tensor:
     # Every process knows a number; an array's elements only its owner does, and torch truncates what they give.
     if integers and (not isinstance(y, Tensor) or y.ndim == 0) and bool(y < 0):
         raise ValueError("integers to a negative integer power are not allowed; make one of them a float")
-    return torch.pow(x, y)
+    return torch.pow(x, y)  # type: ignore[arg-type]
 
 
 def _modf(x: Tensor) -> tuple[Tensor, Tensor]:

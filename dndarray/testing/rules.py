@@ -253,12 +253,12 @@ def _contraction() -> Iterator[tuple[str, Case]]:
         ((1, 5, 4), (3, 4, 2)), ((3, 1, 5, 4), (2, 4, 3)), ((5, 0), (0, 3)), ((1, 1), (1, 1)), ((0, 4), (4, 3)),
     ):  # fmt: skip
         yield "matmul", Case(lambda a, b: a @ b, lambda a, b: a @ b, shapes)
-
-    for name, shapes in (
-        ("vecdot", ((5, 4), (5, 4))), ("vecdot", ((2, 1, 4), (5, 4))), ("matvec", ((2, 5, 4), (2, 4))), ("matvec", ((5, 4), (4,))),
-        ("vecmat", ((5,), (5, 4))), ("vecmat", ((3, 5), (3, 5, 4))),
-    ):  # fmt: skip
-        yield name, Case(getattr(dnd, name), getattr(np, name), shapes)
+    products: list[tuple[str, tuple[tuple[int, ...], ...]]] = [
+        ("vecdot", ((5, 4), (5, 4))), ("vecdot", ((2, 1, 4), (5, 4))), ("matvec", ((2, 5, 4), (2, 4))),
+        ("matvec", ((5, 4), (4,))), ("vecmat", ((5,), (5, 4))), ("vecmat", ((3, 5), (3, 5, 4))),
+    ]  # fmt: skip
+    for name, pair in products:
+        yield name, Case(getattr(dnd, name), getattr(np, name), pair)
 
 
 def _all_cases() -> list[tuple[str, Case]]:

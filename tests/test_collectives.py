@@ -110,6 +110,9 @@ LINEAR = {
     "ring": Case(lambda rank: (rank + 1, 2), ring),
     "line": Case(lambda rank: (rank + 1, 2), line),
     "halo_exchange": Case(lambda rank: (3, ROWS[rank]), lambda x, comm: halo_exchange(x, 1, 2, 1, ROWS, comm)),
+    "halo_exchange, from behind only": Case(
+        lambda rank: (2, 2), lambda x, comm: halo_exchange(x, 0, 0, 1, [2] * SIZE, comm)
+    ),
     "halo_exchange, periodic": Case(
         lambda rank: (ROWS[rank], 2), lambda x, comm: halo_exchange(x, 0, 1, 7, ROWS, comm, periodic=True)
     ),

@@ -40,7 +40,20 @@ def comm() -> Communicator:
 @pytest.fixture
 def tiny_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if MPI took no more than seven elements at a time."""
+    as_bytes, as_typed = buffers.Buffer.bytes, buffers.Buffer.typed
+
+    def few_bytes(self: buffers.Buffer, start: int = 0, stop: int | None = None) -> list:
+        memory, count, mpi_type = as_bytes(self, start, stop)
+        assert count <= max(7, self.tensor.element_size())
+        return [memory, count, mpi_type]
+
+    def few(self: buffers.Buffer, start: int, stop: int) -> list:
+        assert stop - start <= 7
+        return as_typed(self, start, stop)
+
     monkeypatch.setattr(buffers, "MAX_COUNT", 7)
+    monkeypatch.setattr(buffers.Buffer, "bytes", few_bytes)
+    monkeypatch.setattr(buffers.Buffer, "typed", few)
 
 
 def values(shape: Sequence[int], dtype: torch.dtype, rank: int) -> Tensor:

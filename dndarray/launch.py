@@ -185,7 +185,7 @@ def _watch(timeout: float) -> None:
         else:
             continue
         _say_where(state)
-        time.sleep(min(2.0, timeout / 4))  # let the other ranks say where they are, too
+        time.sleep(min(5.0, max(2.0, timeout / 4)))  # let the other ranks say where they are, too
         end_run(1)
 
 
@@ -203,6 +203,8 @@ def _say_where(state: str) -> None:
     stack = traceback.extract_stack(frame) if frame is not None else []
     site = next((f for f in reversed(stack) if not f.filename.startswith(_PACKAGE)), None)
     where = f"{site.filename}:{site.lineno} in {site.name}" if site else "an unknown place"
-    print(f"[rank {rank}/{size}] {state} {where}", file=sys.__stderr__, flush=True)  # noqa: T201
     if sys.__stderr__ is not None:
+        # In one write, on a line of its own: the ranks' reports meet in one stream.
+        sys.__stderr__.write(f"\n[rank {rank}/{size}] {state} {where}\n")
+        sys.__stderr__.flush()
         faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)

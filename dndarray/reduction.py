@@ -175,7 +175,7 @@ def check_ordered(dtype: torch.dtype, name: str) -> None:
 
 
 def check_nonempty(x: DNDarray, axes: tuple[int, ...], name: str) -> None:
-    if any(x.shape[a] == 0 for a in axes) and all(n > 0 for a, n in enumerate(x.shape) if a not in axes):
+    if any(x.shape[a] == 0 for a in axes):
         raise ValueError(f"{name} of no elements: shape {x.shape} along axes {axes}; pass `initial`")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -76,6 +77,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if ranks().rank > 0:
         nowhere = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
         config.pluginmanager.get_plugin("terminalreporter")._tw = create_terminal_writer(config, nowhere)
+    if ranks().size > 1:
+        # pytest removes the folders of earlier runs, and ranks that do so at once trip over each other.
+        folder = tempfile.TemporaryDirectory(prefix=f"pytest-rank-{ranks().rank}-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = folder.name
     _configure_hypothesis()
 
 

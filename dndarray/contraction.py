@@ -22,6 +22,7 @@ Watts, 1997). The next panel travels while this one is multiplied, and no more t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,7 +105,7 @@ def _multiply(a: Operand, b: Operand, labels: Labels, target: Layout | None) -> 
     _to_one_grid(a, b)
     _settle(a, b, labels)
     grid = a.layout.grid
-    kernel = Kernel(labels)
+    kernel = Kernel(labels, transposed=_is_tall(a, b, labels))
     travelling = {g: op for g in range(grid.ndim) if (op := _travels(a, b, g, labels)) is not None}
     summed = tuple(
         g
@@ -138,6 +139,16 @@ def _multiply(a: Operand, b: Operand, labels: Labels, target: Layout | None) -> 
     return (result, layout) if target is None else (move(result, layout, target, comm), target)
 
 
+def _is_tall(a: Operand, b: Operand, labels: Labels) -> bool:
+    """Whether panels of a large `a` travel, and this process's result has many more rows than columns."""
+    grid = a.layout.grid
+    if not any(_travels(a, b, g, labels) is a for g in range(grid.ndim)):
+        return False
+    rows = math.prod(n for x, n in zip(labels.a, a.layout.lshape(a.comm.rank), strict=True) if x not in labels.b)
+    columns = math.prod(n for x, n in zip(labels.b, b.layout.lshape(b.comm.rank), strict=True) if x not in labels.a)
+    return rows > 3 * columns // 2 > _LARGE
+
+
 def _scatter_label(
     labels: Labels, axes: Sequence[int | None], summed: tuple[int, ...], target: Layout | None
 ) -> str | None:
@@ -152,6 +163,10 @@ def _scatter_label(
         return None
     order = [x for x in labels.c if x not in labels.b] + [x for x in labels.c if x in labels.b]
     return next((x for x in order if x not in taken), None)
+
+
+_LARGE = 256
+"""Columns from which on the order of a result in memory matters to BLAS."""
 
 
 class _Contract(torch.autograd.Function):

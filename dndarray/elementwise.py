@@ -102,13 +102,13 @@ def apply(
     fn: Callable,
     operands: Sequence[Any],
     dtypes: Sequence[torch.dtype | None],
-    out: DNDarray | None = None,
+    out: Any = None,
     where: Any = True,
 ) -> Any:
     """Compute `fn` on the local parts of operands brought to one layout.
 
-    `dtypes` says for each operand in which type it takes part, None for its own. A function of several results gives
-    a tuple of arrays.
+    `dtypes` says for each operand in which type it takes part, None for its own. A function of several results gives,
+    and takes as `out`, a tuple of arrays.
     """
     arrays = [v for v in operands if isinstance(v, DNDarray)]
     comm = same_comm(arrays)
@@ -123,7 +123,10 @@ def apply(
             locals_.append(_cast(operand, dtype or result_type(operand), arrays[0].device))
     results = fn(*locals_)
     if isinstance(results, tuple):
-        return tuple(_finish(r, layout, comm, None, where) for r in results)
+        outs = (None,) * len(results) if out is None else out
+        if not isinstance(outs, tuple) or len(outs) != len(results):
+            raise TypeError(f"`out` must be a tuple of {len(results)} arrays, one for each result")
+        return tuple(_finish(r, layout, comm, o, where) for r, o in zip(results, outs, strict=True))
     return _finish(results, layout, comm, out, where)
 
 

@@ -35,8 +35,8 @@ def _array_function(self: DNDarray, func: Any, types: Any, args: tuple, kwargs: 
 
 def _array_ufunc(self: DNDarray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     out = kwargs.pop("out", None)
-    if out is not None and len(out) == 1:
-        kwargs["out"] = out[0]
+    if out is not None:
+        kwargs["out"] = out[0] if len(out) == 1 else out
     if method == "reduce" and (ours := _REDUCE.get(ufunc)) is not None:
         kwargs.setdefault("axis", 0)
         return _NUMPY[ours](*inputs, **kwargs)

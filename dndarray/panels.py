@@ -74,15 +74,20 @@ class Operand:
 
 
 class Kernel:
-    """The product of local parts, as one (batched) matrix product into memory of the order batch, free a, free b."""
+    """The product of local parts, as one (batched) matrix product into memory of the order batch, free a, free b.
 
-    def __init__(self, labels: Labels) -> None:
+    With `transposed` b's free axes come first: BLAS is a third faster where a result has more columns than rows.
+    """
+
+    def __init__(self, labels: Labels, transposed: bool = False) -> None:
         self.batch = [x for x in labels.c if labels.kind(x) == "batch"]
         self.rows = [x for x in labels.c if x in labels.a and x not in labels.b]
         self.columns = [x for x in labels.c if x in labels.b and x not in labels.a]
         self.summed = [x for x in labels.a if labels.kind(x) == "summed"]
         self.labels = labels
-        self.order = "".join(self.batch + self.rows + self.columns)
+        self.transposed = transposed
+        self.free = (self.columns, self.rows) if transposed else (self.rows, self.columns)
+        self.order = "".join(self.batch + self.free[0] + self.free[1])
 
     @staticmethod
     def _matrix(tensor: Tensor, labels: str, groups: Sequence[Sequence[str]]) -> Tensor:
@@ -101,11 +106,12 @@ class Kernel:
 
     def __call__(self, a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> Tensor:
         """out = a b, or out += a b."""
-        left = self._matrix(a, self.labels.a, (self.batch, self.rows, self.summed))
-        right = self._matrix(b, self.labels.b, (self.batch, self.summed, self.columns))
-        sizes = [
-            math.prod(out.shape[self.order.index(x)] for x in group) for group in (self.batch, self.rows, self.columns)
-        ]
+        first, second = (a, self.labels.a), (b, self.labels.b)
+        if self.transposed:
+            first, second = second, first
+        left = self._matrix(*first, (self.batch, self.free[0], self.summed))
+        right = self._matrix(*second, (self.batch, self.summed, self.free[1]))
+        sizes = [math.prod(out.shape[self.order.index(x)] for x in group) for group in (self.batch, *self.free)]
         flat = left.ndim == 2
         try:
             target = out.view(sizes[1:] if flat else sizes)

@@ -192,6 +192,20 @@ def test_functions_of_two_results() -> None:
                 assert_array_equal(result, right, check_dtype=False)
 
 
+def test_out_of_functions_of_two_results() -> None:
+    x = numbers((5, 3))
+    ours = dnd.array(x, split=0)
+    outs = dnd.zeros((5, 3), "float64", split=1), dnd.zeros_like(ours)
+    for function in (dnd.modf, np.modf):
+        results = function(ours, out=outs)
+        assert all(result is out for result, out in zip(results, outs, strict=True))
+        for out, expected in zip(outs, np.modf(x), strict=True):
+            assert_array_equal(out, expected)
+    for wrong in (outs[1], outs[:1]):
+        with pytest.raises(TypeError, match="tuple of 2 arrays"):
+            dnd.modf(ours, out=wrong)
+
+
 # --- operators --------------------------------------------------------------------------------------------------------
 
 ARITHMETIC = [word for word in OPERATORS if word not in ("matmul", "divmod")]

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from .array import DNDarray, wrap
@@ -246,8 +245,3 @@ def _with_axes_of(value: DNDarray, p: BasicPlan) -> DNDarray:
     if new:
         value = squeeze(value, new)
     return expand_dims(value, p.points) if p.points else value
-
-
-def positions(x: torch.Tensor) -> tuple[Tensor, ...]:
-    """Indices of the true elements of a local part, in C order."""
-    return torch.nonzero(x, as_tuple=True)

@@ -37,3 +37,14 @@ def load_heat(wanted: bool = True) -> ModuleType | None:
             print(f"without Heat ({error}); to compare with it: {_HOW}", file=sys.stderr)
         return None
     return heat
+
+
+def load_dask() -> ModuleType | None:
+    """Dask's arrays, or None where they are not installed; rank 0 says so."""
+    try:
+        import dask.array
+    except ImportError:
+        if MPI.COMM_WORLD.rank == 0:
+            print(f"without Dask; to compare with it: {_HOW}", file=sys.stderr)
+        return None
+    return dask.array

@@ -21,7 +21,46 @@ import torch as _torch
 from torch import enable_grad as enable_grad
 from torch import no_grad as no_grad
 
-from . import argreduction, contraction, creation, diagonals, logic, manipulation, moments, reduction, scan
+from . import (
+    along_axis,
+    argreduction,
+    bits,
+    contraction,
+    conversion,
+    convolution,
+    creation,
+    diagonals,
+    dtensor,
+    duck,
+    einsums,
+    functional,
+    gathering,
+    histograms,
+    index_tricks,
+    inspection,
+    joining,
+    logic,
+    manipulation,
+    metadata,
+    moments,
+    numerical,
+    padding,
+    polynomials,
+    printing,
+    products,
+    quantiles,
+    ranges,
+    reduction,
+    scan,
+    searching,
+    selection,
+    sets,
+    sorting,
+    splitting,
+    statistics,
+    stencils,
+    tiling,
+)
 from .advanced_indexing import nonzero as nonzero
 from .advanced_indexing import take as take
 from .array import DNDarray as DNDarray
@@ -35,7 +74,6 @@ from .errors import DistributedArrayError as DistributedArrayError
 from .errors import MismatchError as MismatchError
 from .layout import Grid as Grid
 from .layout import Layout as Layout
-from .printing import print as print
 from .types import TYPES as _TYPES
 from .types import can_cast as can_cast
 from .types import finfo as finfo
@@ -47,17 +85,70 @@ from .types import result_type as result_type
 __version__ = "0.1.0"
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+euler_gamma = 0.57721566490153286
 
 # These add their functions to the table when they are imported.
 _TABLES = (argreduction, moments, reduction, scan)
 
-_SUBPACKAGES = ("algorithms", "collectives", "energy", "io", "nn", "optim", "random", "testing")
+# Every name in `__all__` of these modules is a name of the package.
+_FAMILIES = (
+    creation,
+    diagonals,
+    dtensor,
+    duck,
+    manipulation,
+    logic,
+    metadata,
+    contraction,
+    convolution,
+    conversion,
+    sorting,
+    searching,
+    sets,
+    selection,
+    quantiles,
+    ranges,
+    statistics,
+    histograms,
+    joining,
+    splitting,
+    tiling,
+    padding,
+    gathering,
+    along_axis,
+    index_tricks,
+    functional,
+    numerical,
+    polynomials,
+    bits,
+    products,
+    einsums,
+    stencils,
+    inspection,
+    printing,
+)
+
+_SUBPACKAGES = (
+    "algorithms",
+    "collectives",
+    "energy",
+    "fft",
+    "io",
+    "linalg",
+    "ndimage",
+    "nn",
+    "optim",
+    "random",
+    "signal",
+    "spatial",
+    "testing",
+)
 
 
 def _collect() -> list[str]:
     """Put the functions of all families into this namespace, each from its table."""
     names = dict(_FUNCTIONS)
-    for module in (creation, diagonals, manipulation, logic, contraction):
+    for module in _FAMILIES:
         names.update({name: getattr(module, name) for name in module.__all__})
     names["permute_dims"] = manipulation.permute_dims
     names["concat"] = manipulation.concatenate
@@ -82,6 +173,7 @@ __all__ = sorted(
         "can_cast",
         "e",
         "enable_grad",
+        "euler_gamma",
         "finfo",
         "get_comm",
         "get_device",

@@ -7,23 +7,36 @@ from collections.abc import Sequence
 from typing import Any, Literal, overload
 
 import torch
+from numpy import get_printoptions as get_printoptions
+from numpy import isscalar as isscalar
+from numpy import ndindex as ndindex
+from numpy import printoptions as printoptions
+from numpy import set_printoptions as set_printoptions
 from torch import enable_grad as enable_grad
-from torch import finfo as finfo
-from torch import iinfo as iinfo
 from torch import no_grad as no_grad
 
 from . import algorithms as algorithms
 from . import collectives as collectives
 from . import energy as energy
+from . import fft as fft
 from . import io as io
+from . import linalg as linalg
+from . import ndimage as ndimage
 from . import nn as nn
 from . import optim as optim
 from . import random as random
+from . import signal as signal
+from . import spatial as spatial
 from . import testing as testing
 from ._methods import ArrayLike, Axis, DTypeLike
 from .advanced_indexing import nonzero as nonzero
 from .advanced_indexing import take as take
+from .along_axis import put_along_axis as put_along_axis
+from .along_axis import take_along_axis as take_along_axis
 from .array import DNDarray as DNDarray
+from .bits import packbits as packbits
+from .bits import unpackbits as unpackbits
+from .broadcasting import broadcast_shapes as broadcast_shapes
 from .communication import Communicator as Communicator
 from .communication import get_comm as get_comm
 from .communication import use_comm as use_comm
@@ -31,6 +44,16 @@ from .contraction import matmul as matmul
 from .contraction import matvec as matvec
 from .contraction import vecdot as vecdot
 from .contraction import vecmat as vecmat
+from .conversion import asarray_chkfinite as asarray_chkfinite
+from .conversion import ascontiguousarray as ascontiguousarray
+from .conversion import astype as astype
+from .conversion import copy as copy
+from .conversion import from_dlpack as from_dlpack
+from .conversion import frombuffer as frombuffer
+from .conversion import fromiter as fromiter
+from .conversion import fromstring as fromstring
+from .convolution import convolve as convolve
+from .convolution import correlate as correlate
 from .creation import arange as arange
 from .creation import array as array
 from .creation import asarray as asarray
@@ -38,7 +61,6 @@ from .creation import empty as empty
 from .creation import empty_like as empty_like
 from .creation import full as full
 from .creation import full_like as full_like
-from .creation import logspace as logspace
 from .creation import meshgrid as meshgrid
 from .creation import ones as ones
 from .creation import ones_like as ones_like
@@ -47,13 +69,71 @@ from .creation import zeros_like as zeros_like
 from .device import get_device as get_device
 from .device import use_device as use_device
 from .diagonals import diag as diag
+from .diagonals import diagflat as diagflat
 from .diagonals import diagonal as diagonal
 from .diagonals import eye as eye
+from .diagonals import identity as identity
 from .diagonals import tri as tri
 from .diagonals import tril as tril
 from .diagonals import triu as triu
+from .dtensor import from_dtensor as from_dtensor
+from .dtensor import to_dtensor as to_dtensor
+from .duck import from_xarray as from_xarray
+from .duck import to_xarray as to_xarray
+from .einsums import einsum as einsum
+from .einsums import einsum_path as einsum_path
 from .errors import DistributedArrayError as DistributedArrayError
 from .errors import MismatchError as MismatchError
+from .functional import apply_along_axis as apply_along_axis
+from .functional import apply_over_axes as apply_over_axes
+from .functional import vectorize as vectorize
+from .functional import vmap as vmap
+from .gathering import argwhere as argwhere
+from .gathering import choose as choose
+from .gathering import compress as compress
+from .gathering import copyto as copyto
+from .gathering import extract as extract
+from .gathering import fill_diagonal as fill_diagonal
+from .gathering import flatnonzero as flatnonzero
+from .gathering import piecewise as piecewise
+from .gathering import place as place
+from .gathering import put as put
+from .gathering import putmask as putmask
+from .gathering import select as select
+from .histograms import bincount as bincount
+from .histograms import histc as histc
+from .histograms import histogram as histogram
+from .histograms import histogram2d as histogram2d
+from .histograms import histogram_bin_edges as histogram_bin_edges
+from .histograms import histogramdd as histogramdd
+from .index_tricks import diag_indices as diag_indices
+from .index_tricks import diag_indices_from as diag_indices_from
+from .index_tricks import fromfunction as fromfunction
+from .index_tricks import index_exp as index_exp
+from .index_tricks import indices as indices
+from .index_tricks import ix_ as ix_
+from .index_tricks import mask_indices as mask_indices
+from .index_tricks import mgrid as mgrid
+from .index_tricks import ndenumerate as ndenumerate
+from .index_tricks import ogrid as ogrid
+from .index_tricks import ravel_multi_index as ravel_multi_index
+from .index_tricks import s_ as s_
+from .index_tricks import tril_indices as tril_indices
+from .index_tricks import tril_indices_from as tril_indices_from
+from .index_tricks import triu_indices as triu_indices
+from .index_tricks import triu_indices_from as triu_indices_from
+from .index_tricks import unravel_index as unravel_index
+from .inspection import __array_namespace_info__ as __array_namespace_info__
+from .joining import append as append
+from .joining import block as block
+from .joining import c_ as c_
+from .joining import column_stack as column_stack
+from .joining import delete as delete
+from .joining import dstack as dstack
+from .joining import hstack as hstack
+from .joining import insert as insert
+from .joining import r_ as r_
+from .joining import vstack as vstack
 from .layout import Grid as Grid
 from .layout import Layout as Layout
 from .layout import Split
@@ -86,15 +166,117 @@ from .manipulation import squeeze as squeeze
 from .manipulation import stack as stack
 from .manipulation import swapaxes as swapaxes
 from .manipulation import transpose as transpose
+from .metadata import common_type as common_type
+from .metadata import iscomplexobj as iscomplexobj
+from .metadata import isrealobj as isrealobj
+from .metadata import issubdtype as issubdtype
+from .metadata import min_scalar_type as min_scalar_type
+from .metadata import ndim as ndim
+from .metadata import shape as shape
+from .metadata import size as size
+from .numerical import angle as angle
+from .numerical import diff as diff
+from .numerical import ediff1d as ediff1d
+from .numerical import gradient as gradient
+from .numerical import interp as interp
+from .numerical import real_if_close as real_if_close
+from .numerical import trapezoid as trapezoid
+from .numerical import unwrap as unwrap
+from .padding import pad as pad
+from .polynomials import poly as poly
+from .polynomials import polyadd as polyadd
+from .polynomials import polyder as polyder
+from .polynomials import polydiv as polydiv
+from .polynomials import polyfit as polyfit
+from .polynomials import polyint as polyint
+from .polynomials import polymul as polymul
+from .polynomials import polysub as polysub
+from .polynomials import polyval as polyval
+from .polynomials import roots as roots
+from .polynomials import vander as vander
+from .printing import array2string as array2string
+from .printing import array_repr as array_repr
+from .printing import array_str as array_str
 from .printing import print as print
+from .products import cross as cross
+from .products import dot as dot
+from .products import inner as inner
+from .products import kron as kron
+from .products import outer as outer
+from .products import tensordot as tensordot
+from .products import trace as trace
+from .products import vdot as vdot
+from .quantiles import median as median
+from .quantiles import nanmedian as nanmedian
+from .quantiles import nanpercentile as nanpercentile
+from .quantiles import nanquantile as nanquantile
+from .quantiles import percentile as percentile
+from .quantiles import quantile as quantile
+from .ranges import bartlett as bartlett
+from .ranges import blackman as blackman
+from .ranges import geomspace as geomspace
+from .ranges import hamming as hamming
+from .ranges import hanning as hanning
+from .ranges import kaiser as kaiser
+from .ranges import logspace as logspace
 from .reduction import count_nonzero as count_nonzero
 from .reduction import ptp as ptp
+from .searching import bucketize as bucketize
+from .searching import digitize as digitize
+from .searching import searchsorted as searchsorted
+from .selection import argpartition as argpartition
+from .selection import partition as partition
+from .selection import topk as topk
+from .sets import intersect1d as intersect1d
+from .sets import isin as isin
+from .sets import setdiff1d as setdiff1d
+from .sets import setxor1d as setxor1d
+from .sets import union1d as union1d
+from .sets import unique as unique
+from .sets import unique_all as unique_all
+from .sets import unique_counts as unique_counts
+from .sets import unique_inverse as unique_inverse
+from .sets import unique_values as unique_values
+from .sorting import argsort as argsort
+from .sorting import lexsort as lexsort
+from .sorting import sort as sort
+from .sorting import sort_complex as sort_complex
+from .splitting import array_split as array_split
+from .splitting import dsplit as dsplit
+from .splitting import hsplit as hsplit
+from .splitting import split as split
+from .splitting import unstack as unstack
+from .splitting import vsplit as vsplit
+from .statistics import average as average
+from .statistics import corrcoef as corrcoef
+from .statistics import cov as cov
+from .statistics import kurtosis as kurtosis
+from .statistics import nancumprod as nancumprod
+from .statistics import nancumsum as nancumsum
+from .statistics import skew as skew
+from .stencils import stencil as stencil
+from .tiling import atleast_1d as atleast_1d
+from .tiling import atleast_2d as atleast_2d
+from .tiling import atleast_3d as atleast_3d
+from .tiling import fliplr as fliplr
+from .tiling import flipud as flipud
+from .tiling import repeat as repeat
+from .tiling import resize as resize
+from .tiling import rollaxis as rollaxis
+from .tiling import rot90 as rot90
+from .tiling import sliding_window_view as sliding_window_view
+from .tiling import tile as tile
+from .tiling import trim_zeros as trim_zeros
+from .tiling import unfold as unfold
 from .types import can_cast as can_cast
+from .types import finfo as finfo
+from .types import iinfo as iinfo
 from .types import isdtype as isdtype
 from .types import promote_types as promote_types
 from .types import result_type as result_type
 
 __all__: list[str]
+__array_api_version__: str
 __version__: str
 
 def abs(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None) -> DNDarray:
@@ -147,11 +329,6 @@ def amin(
     where: ArrayLike = True,
 ) -> DNDarray:
     """Smallest element; NaN if there is one."""
-
-def angle(
-    x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None
-) -> DNDarray:
-    """Argument of a complex number, in radians."""
 
 def any(
     x: ArrayLike,
@@ -207,6 +384,9 @@ def argmin(
     x: ArrayLike, axis: int | None = None, out: DNDarray | None = None, keepdims: builtins.bool = False
 ) -> DNDarray:
     """Index of the smallest element (the first of equals; NaN counts as smallest), int64."""
+
+around = round
+asanyarray = asarray
 
 def asin(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None) -> DNDarray:
     """Inverse sine."""
@@ -303,6 +483,12 @@ def cos(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True
 def cosh(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None) -> DNDarray:
     """Hyperbolic cosine."""
 
+def cummax(x: ArrayLike, axis: int | None = None, out: DNDarray | None = None) -> DNDarray:
+    """Largest element so far (`numpy.maximum.accumulate`) along an axis."""
+
+def cummin(x: ArrayLike, axis: int | None = None, out: DNDarray | None = None) -> DNDarray:
+    """Smallest element so far (`numpy.minimum.accumulate`) along an axis."""
+
 def cumprod(x: ArrayLike, axis: int | None = None, dtype: DTypeLike = None, out: DNDarray | None = None) -> DNDarray:
     """Running product along an axis."""
 
@@ -345,6 +531,8 @@ def equal(
     x1: ArrayLike, x2: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None
 ) -> DNDarray:
     """x1 == x2."""
+
+euler_gamma: float
 
 def exp(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None) -> DNDarray:
     """e**x."""
@@ -506,12 +694,13 @@ def less_equal(
 
 @overload
 def linspace(
-    start: complex,
-    stop: complex,
+    start: ArrayLike,
+    stop: ArrayLike,
     num: int = 50,
     endpoint: builtins.bool = True,
     retstep: Literal[False] = False,
     dtype: DTypeLike = None,
+    axis: int = 0,
     *,
     split: Split = None,
     device: Any = None,
@@ -520,13 +709,14 @@ def linspace(
 ) -> DNDarray: ...
 @overload
 def linspace(
-    start: complex,
-    stop: complex,
+    start: ArrayLike,
+    stop: ArrayLike,
     num: int = 50,
     endpoint: builtins.bool = True,
     *,
     retstep: Literal[True],
     dtype: DTypeLike = None,
+    axis: int = 0,
     split: Split = None,
     device: Any = None,
     comm: Any = None,
@@ -802,6 +992,8 @@ def right_shift(
 
 def rint(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None) -> DNDarray:
     """The nearest integer, halves to even."""
+
+row_stack = vstack
 
 def sign(x: ArrayLike, /, out: DNDarray | None = None, *, where: ArrayLike = True, dtype: DTypeLike = None) -> DNDarray:
     """-1, 0 or 1; for complex numbers x / |x|."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +21,12 @@ from .array import DNDarray, wrap
 from .broadcasting import align_to, broadcast_shapes, common_layout
 from .collectives import all_to_all, use_in_split
 from .communication import Communicator
-from .elementwise import as_operand
+from .elementwise import FUNCTIONS, as_operand, store
 from .errors import agreed
 from .indexing import assign, complete, drop_leading, getitem, setitem
 from .layout import Layout, balanced_counts
 from .redistribution import move
+from .types import kind
 
 __all__ = ["advanced_get", "advanced_set", "nonzero", "take"]
 
@@ -383,6 +385,10 @@ def _store(front: DNDarray, indices: list[DNDarray], position: int, value: DNDar
             axes[g], counts[g] = a - m + n, front.layout.counts[g]
     target = Layout((*lead, *rest), front.layout.grid, tuple(axes), counts)
     values = move(value.larray, value.layout, target, comm)
+    # Where a second indexed axis is dealt out, each process keeps of the same values what falls into its own part.
+    shared = [h for h, a in enumerate(front.layout.axes) if a is not None and target.axes[h] is None]
+    if shared:
+        values = use_in_split(values, comm.along(target.grid, shared))
     lshape = target.lshape(comm.rank)
     values = values.reshape(math.prod(lshape[:n]), *lshape[n:])
     flat = list(r.wanted)
@@ -396,11 +402,11 @@ def _store(front: DNDarray, indices: list[DNDarray], position: int, value: DNDar
         flat[a] = flat[a] + fetched[a][0] - own[a][0]
         keep &= (flat[a] >= 0) & (flat[a] < own[a][1] - own[a][0])
     flat = [f[keep] for f in flat]
-    last = _last_of_each(flat, front.lshape)
+    last = last_of_each(flat, front.lshape)
     assign(front.larray, tuple(f[last] for f in flat), values[keep][last])
 
 
-def _last_of_each(flat: list[Tensor], lshape: Sequence[int]) -> Tensor:
+def last_of_each(flat: list[Tensor], lshape: Sequence[int]) -> Tensor:
     """Positions of the last occurrence of each index."""
     key = torch.zeros_like(flat[0])
     for f, n in zip(flat, lshape, strict=False):
@@ -412,13 +418,41 @@ def _last_of_each(flat: list[Tensor], lshape: Sequence[int]) -> Tensor:
     return order[final]
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> DNDarray:
-    """The elements of `x` at `indices` along `axis`; None means of the flattened array. Communication: as indexing."""
-    from .layout import normalize_axis
-    from .manipulation import ravel
+def take(x: Any, indices: Any, axis: int | None = None, out: DNDarray | None = None, mode: str = "raise") -> DNDarray:
+    """The elements of `x` at `indices` along `axis`; None means of the flattened array.
 
-    x = as_operand(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = normalize_axis(axis, x.ndim)
-    return x[(slice(None),) * axis + (as_operand(indices, x.comm, x.device),)]
+    What is beyond the ends raises an IndexError, or with `mode` "wrap" begins anew, or with "clip" is the last one.
+    Communication: as indexing.
+    """
+    from .manipulation import with_axis
+
+    x, axis = with_axis(as_operand(x), axis)
+    index = as_operand(indices, x.comm, x.device)
+    if mode != "raise":
+        index = in_range(index, x.shape[axis], mode)
+    result = x[(slice(None),) * axis + (index,)]
+    return result if out is None else store(result, out)
+
+
+def in_range(index: DNDarray, n: int, mode: str = "raise", lowest: int | None = None) -> DNDarray:
+    """Integers as indices in [0, n), on every process alike.
+
+    `mode` says what becomes of what is not in [lowest, n), by default [-n, n): "raise" an IndexError; "wrap" takes it
+    modulo n, "clip" to the nearest end.
+    """
+    if kind(index.dtype) > 1:
+        raise TypeError(f"indices must be integers, not {index.dtype}")
+    if mode not in ("raise", "wrap", "clip"):
+        raise ValueError(f"`mode` (={mode!r}) must be 'raise', 'wrap' or 'clip'")
+    if not n and index.size:
+        raise IndexError("no index is in range where there are no elements")
+    index = index.astype(torch.int64, copy=False)
+    if mode != "raise":
+        return FUNCTIONS["remainder"](index, n) if mode == "wrap" else FUNCTIONS["clip"](index, 0, n - 1)
+    low, local = -n if lowest is None else lowest, index.larray
+    with agreed(index.comm) if index.layout.is_dealt else nullcontext():
+        if local.numel() and not (low <= int(local.min()) and int(local.max()) < n):
+            raise IndexError(
+                f"index {int(local[(local < low) | (local >= n)][0])} is out of bounds: not in [{low}, {n})"
+            )
+    return DNDarray(torch.where(local < 0, local + n, local), index.layout, index.comm)

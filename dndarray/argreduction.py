@@ -10,8 +10,9 @@ from torch import Tensor
 from .array import DNDarray
 from .communication import Communicator
 from .elementwise import FUNCTIONS, as_operand, store
-from .layout import Layout, normalize_axes
-from .reduction import Plan, check_nonempty, check_ordered, document, plan, wrap_reduced
+from .layout import Layout
+from .reduction import Plan, check_nonempty, check_ordered, document, plan, reduced_axes, wrap_reduced
+from .unsigned import to_ordered
 
 __all__: list[str] = []
 
@@ -31,7 +32,7 @@ def _global_index(local: Tensor, layout: Layout, comm: Communicator) -> Tensor:
 
 def _local_extremum(x: DNDarray, axis: int | None, p: Plan, largest: bool) -> tuple[Tensor, Tensor]:
     """The extreme value of this process's part, and its global index; ties and NaN go to the first."""
-    local = x.larray.detach()
+    local = to_ordered(x.larray.detach())
     if local.dtype is torch.bool:
         local = local.to(torch.uint8)
     find = torch.argmax if largest else torch.argmin
@@ -53,12 +54,12 @@ def _make(name: str, largest: bool) -> Callable:
     def function(x, axis=None, out=None, keepdims=False):  # type: ignore[no-untyped-def]
         x = as_operand(x)
         check_ordered(x.dtype, name)
-        axes = normalize_axes(axis, x.ndim)
-        if axis is not None and len(axes) != 1:
+        if isinstance(axis, (tuple, list)):
             raise TypeError(f"{name} takes one axis or None, not `axis` (={axis})")
+        axes = reduced_axes(axis, x.ndim)
         p = plan(x.layout, axes, keepdims)
         check_nonempty(x, axes, name)
-        value, index = _local_extremum(x, None if axis is None else axes[0], p, largest)
+        value, index = _local_extremum(x, None if axis is None or not axes else axes[0], p, largest)
         if p.grid_axes:
             comm = x.comm.along(x.layout.grid, p.grid_axes)
             best = comm.allreduce(value, "max" if largest else "min")

@@ -13,7 +13,7 @@ from .communication import Communicator, get_comm
 from .errors import DistributedArrayError
 from .layout import Layout, Split
 from .redistribution import move
-from .types import kind, numpy_dtype
+from .types import as_dtype, can_cast, kind, numpy_dtype
 
 if TYPE_CHECKING:  # what methods.py adds, as a stub that tools/stubs.py makes
     from ._methods import Methods
@@ -151,8 +151,16 @@ class DNDarray(Methods):
             whole.clone() if whole.untyped_storage().data_ptr() == self.larray.untyped_storage().data_ptr() else whole
         )
 
-    def item(self) -> Any:
-        """The only element as a Python number; collective unless the array is replicated."""
+    def item(self, *index: Any) -> Any:
+        """The only element, or the one at `index` (a flat one, or one per axis), as a Python number; collective unless
+        the array is replicated."""
+        if index:
+            from .indexing import checked
+
+            at = index[0] if len(index) == 1 else index
+            if not isinstance(at, tuple):
+                at = np.unravel_index(checked(int(at), self.size, 0), self.shape)
+            return self[tuple(at)].item()
         if self.size != 1:
             raise ValueError(f"item() needs an array of one element, this one has shape {self.shape}")
         return move(self.larray.detach(), self.layout, self.layout.replicated(), self.comm).item()
@@ -165,15 +173,50 @@ class DNDarray(Methods):
         """A copy in the same layout, without gradient history."""
         return DNDarray(self.larray.detach().clone(), self.layout, self.comm)
 
-    def astype(self, dtype: Any, copy: bool = True) -> DNDarray:
-        """This array in another dtype; the same array if nothing changes and not `copy`. Local."""
-        from .types import as_dtype
+    def astype(self, dtype: Any, copy: bool = True, *, casting: str = "unsafe") -> DNDarray:
+        """This array in another dtype; the same array if nothing changes and not `copy`. Local.
 
+        TypeError if NumPy's rule `casting` ("no", "equiv", "safe", "same_kind", "unsafe") does not allow it.
+        """
         target = as_dtype(dtype)
+        if not can_cast(self.dtype, target, casting):
+            raise TypeError(f"{self.dtype} does not become {target} with casting={casting!r}; see can_cast")
         if target is self.dtype and not copy:
             return self
         source = self.larray.real if self.dtype.is_complex and not target.is_complex else self.larray
         return DNDarray(source.to(target, copy=copy), self.layout, self.comm)
+
+    def view(self, dtype: Any) -> DNDarray:
+        """The same memory read as another dtype, as in `numpy.ndarray.view`; of another width, along the last axis.
+
+        Local; a copy for another width where a part has gaps in memory. ValueError if a process's part of the last
+        axis is no whole number of the new elements.
+        """
+        target, axis, width = as_dtype(dtype), self.ndim - 1, self.itemsize
+        if target.itemsize == width:
+            return DNDarray(self.larray.view(target), self.layout, self.comm)
+        if not self.ndim:
+            raise ValueError(f"an array without axes cannot be viewed as {target}, which is not {width} bytes wide")
+        g = self.layout.grid_axis(axis)
+        lengths = [self.shape[axis]] if g is None else [*self.layout.counts[g]]  # type: ignore[misc]
+        if any(n * width % target.itemsize for n in lengths):
+            raise ValueError(f"parts of {lengths} elements of {width} bytes are no whole numbers of {target}; resplit")
+        lengths = [n * width // target.itemsize for n in lengths]
+        layout = self.layout.derive((*self.shape[:-1], sum(lengths)), range(self.ndim), {axis: lengths})
+        local = self.larray
+        if not local.is_contiguous() or local.stride(axis) != 1:  # torch minds strides of empty tensors, too
+            local = local.clone(memory_format=torch.contiguous_format)
+        return DNDarray(local.view(target), layout, self.comm)
+
+    def fill(self, value: Any) -> None:
+        """Set all elements to a number; in place, local."""
+        self[...] = value
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> DNDarray:
+        """This array on another device, by the Array API's name. torch orders the work on its own: no `stream`."""
+        if stream is not None:
+            raise ValueError(f"`stream` (={stream!r}) must be None: torch's current stream is taken")
+        return self.to(device)
 
     def to(self, device: Any) -> DNDarray:
         """This array on another device; the same array if it is there already. Local."""
@@ -222,6 +265,9 @@ class DNDarray(Methods):
         if not self.shape:
             raise TypeError("iteration over an array without axes")
         return (self[i] for i in range(len(self)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value).any())
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -278,10 +324,18 @@ class DNDarray(Methods):
         local = self.larray.detach().cpu().resolve_conj().resolve_neg().numpy()
         return np.array(local, dtype=dtype, copy=copy)
 
-    def __dlpack__(self, **options: Any) -> Any:
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[Any, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
         if self.is_distributed():
             raise BufferError("a distributed array has no single buffer; export x.larray or x.torch()")
-        return self.larray.detach().__dlpack__(**options)
+        local = self.larray.detach().resolve_conj().resolve_neg()
+        return local.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> Any:
         return self.larray.__dlpack_device__()

@@ -42,7 +42,8 @@ def mpi_type(dtype: torch.dtype) -> Any:
 
 
 _OPS = {"sum": "SUM", "prod": "PROD", "max": "MAX", "min": "MIN", "any": "LOR", "all": "LAND"}
-_OF_BOOLS = {"sum": "LOR", "prod": "LAND", "max": "LOR", "min": "LAND"}
+_OPS |= {"and": "BAND", "or": "BOR", "xor": "BXOR"}
+_OF_BOOLS = {"sum": "LOR", "prod": "LAND", "max": "LOR", "min": "LAND", "and": "LAND", "or": "LOR", "xor": "LXOR"}
 
 
 @lru_cache(maxsize=16)
@@ -57,6 +58,8 @@ def check_op(op: str, dtype: torch.dtype) -> None:
         raise ValueError(f"`op` (={op!r}) must be one of {', '.join(_OPS)}")
     if op in ("any", "all") and dtype is not torch.bool:
         raise TypeError(f"`{op}` takes bools, not {dtype}; compare first, for example with 0")
+    if op in ("and", "or", "xor") and (dtype.is_floating_point or dtype.is_complex):
+        raise TypeError(f"`{op}` goes bit by bit and takes integers and bools, not {dtype}")
     if op in ("max", "min") and dtype.is_complex:
         raise TypeError(f"`{op}` needs an order, and {dtype} has none")
 

@@ -183,7 +183,8 @@ class Communicator:
         return Request(handles if start else [], lambda: decode(receive.result()), keep=(send, receive))
 
     def allreduce(self, tensor: Tensor, op: str = "sum") -> Tensor:
-        """The elementwise `op` (sum, prod, max, min, any, all) over all processes, for each; NaN wins max and min."""
+        """The elementwise `op` over all processes, for each: sum, prod, max, min (which NaN wins), any, all, or bit by
+        bit and, or, xor."""
         return self._reduce("Allreduce", tensor, op).wait()
 
     def iallreduce(self, tensor: Tensor, op: str = "sum") -> Request:
@@ -203,13 +204,13 @@ class Communicator:
         """Rank r gets the reduction over ranks 0 to r."""
         return self._reduce("Scan", tensor, op).wait()
 
-    def exscan(self, tensor: Tensor, op: str = "sum") -> Tensor:
-        """Rank r gets the reduction over ranks 0 to r - 1, rank 0 the neutral element (sum and prod only)."""
-        if op not in ("sum", "prod"):
-            raise ValueError(f"`op` (={op!r}) must be sum or prod, which have a neutral element")
+    def exscan(self, tensor: Tensor, op: str = "sum", neutral: Any = None) -> Tensor:
+        """Rank r gets the reduction over ranks 0 to r - 1, rank 0 the neutral element: 0 of sums, 1 of products."""
+        neutral = {"sum": 0, "prod": 1}.get(op) if neutral is None else neutral
+        if neutral is None:
+            raise ValueError(f"`op` (={op!r}) must be sum or prod, or `neutral` its neutral element")
         result = self._reduce("Exscan", tensor, op).wait()
-        neutral = torch.zeros_like if op == "sum" else torch.ones_like
-        return neutral(tensor.detach()) if self.rank == 0 else result
+        return torch.full_like(tensor.detach(), neutral) if self.rank == 0 else result
 
     # --- movement -----------------------------------------------------------------------------------------------------
 

@@ -23,146 +23,50 @@ Watts, 1997). The next panel travels while this one is multiplied, and no more t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .array import DNDarray, same_comm, wrap
+from .broadcasting import broadcast_shapes
 from .collectives import needs_grad
 from .communication import Communicator
 from .elementwise import FUNCTIONS, as_operand, store
 from .layout import Layout
-from .panels import Kernel, Labels, Operand, stream, sum_over
+from .panels import Kernel, Operand, stream, sum_over
+from .placement import Labels, plan, spread_layout, spreads
 from .redistribution import move
 from .types import as_dtype, result_type
+from .unsigned import STAND_INS
 
 __all__ = ["contract", "matmul", "matvec", "vecdot", "vecmat"]
 
 
-def _to_one_grid(a: Operand, b: Operand) -> None:
-    """Bring the smaller operand to the grid of the larger, dealt out along the labels that they share."""
-    if a.layout.grid is b.layout.grid:
-        return
-    a_leads = a.layout.is_dealt and (not b.layout.is_dealt or a.layout.size >= b.layout.size)
-    leader, other = (a, b) if a_leads else (b, a)
-    grid = leader.layout.grid
-    dealt = [leader.deals(g) for g in range(grid.ndim)]
-    shared = [label if label is not None and label in other.labels else None for label in dealt]
-    other.deal(grid, shared, [None if s is None else c for s, c in zip(shared, leader.layout.counts, strict=True)])
-
-
-def _settle(a: Operand, b: Operand, labels: Labels) -> None:
-    """Move operands until each grid axis shows a pair of the table."""
-    for _ in range(4 * a.layout.grid.ndim):
-        if not any(_settle_axis(a, b, g, labels) for g in range(a.layout.grid.ndim)):
-            return
-    for g in range(a.layout.grid.ndim):  # layouts that chase one another: make one whole, the rest then is slicing
-        b.set(g, None)
-        _settle_axis(a, b, g, labels)
-
-
-def _settle_axis(a: Operand, b: Operand, g: int, labels: Labels) -> bool:
-    """One move along one grid axis, if its pair is not in the table."""
-    x, y = a.deals(g), b.deals(g)
-    if x is not None and x == y:
-        if a.layout.counts[g] != b.layout.counts[g]:
-            b.set(g, x, a.layout.counts[g])
-            return True
-        return False
-    kinds = (x and labels.kind(x), y and labels.kind(y))
-    if "batch" in kinds or kinds in (("summed", None), (None, "summed"), ("summed", "summed")):
-        # The other operand has this label, too, and takes it.
-        lead_is_a = kinds[0] == "batch" or (kinds[1] != "batch" and kinds[0] == "summed")
-        leader, other, label = (a, b, x) if lead_is_a else (b, a, y)
-        other.set(g, label, leader.layout.counts[g])
-        return True
-    travelling = {
-        (op.deals(h), op is a) for op in (a, b) for h in range(a.layout.grid.ndim) if _travels(a, b, h, labels) is op
-    }
-    summed = {label for label, _ in travelling if label is not None and labels.kind(label) == "summed"}
-    if kinds == ("free", "free") and len(travelling) > 1:
-        b.set(g, None)  # columns of b travel only where nothing else does
-        return True
-    if kinds[0] == "summed" and kinds[1] == "free" and len(summed) > 1:
-        a.set(g, None)  # panels run along one label
-        return True
-    return False
-
-
-def _travels(a: Operand, b: Operand, g: int, labels: Labels) -> Operand | None:
-    """Whose panels are broadcast along grid axis `g`."""
-    x, y = a.deals(g), b.deals(g)
-    if x is None or y is None or x == y or a.layout.grid.shape[g] == 1:
-        return None
-    return a if labels.kind(x) == "summed" else b
-
-
-def _multiply(a: Operand, b: Operand, labels: Labels, target: Layout | None) -> tuple[Tensor, Layout]:
+def _multiply(
+    a: Tensor, b: Tensor, layouts: tuple[Layout, Layout], labels: Labels, comm: Communicator, target: Layout | None
+) -> tuple[Tensor, Layout]:
     """The local part of the product, and its layout: `target` if that is given."""
-    comm = a.comm
-    _to_one_grid(a, b)
-    _settle(a, b, labels)
-    grid = a.layout.grid
-    kernel = Kernel(labels, transposed=_is_tall(a, b, labels))
-    travelling = {g: op for g in range(grid.ndim) if (op := _travels(a, b, g, labels)) is not None}
-    summed = tuple(
-        g
-        for g in range(grid.ndim)
-        if a.deals(g) is not None and a.deals(g) == b.deals(g) and labels.kind(a.deals(g)) == "summed"  # type: ignore[arg-type]
-    )
-    axes: list[int | None] = [None] * grid.ndim
-    counts: list[Any] = [None] * grid.ndim
-    for g in range(grid.ndim):
-        for op in (a, b):
-            label = op.deals(g)
-            if label is not None and label in labels.c and axes[g] is None and travelling.get(g) is not op:
-                axes[g], counts[g] = labels.c.index(label), op.layout.counts[g]
+    p = plan(*layouts, labels, target)
+    x = Operand(move(a, layouts[0], p.a, comm), p.a, labels.a, comm)
+    y = Operand(move(b, layouts[1], p.b, comm), p.b, labels.b, comm)
+    kernel = Kernel(labels, transposed=p.routes[0] is not None and _is_tall(x, y))
     partial = None
-    if travelling:
-        label = next(op.deals(g) for g, op in travelling.items())
-        routes = tuple(next((g for g, op in travelling.items() if op is one), None) for one in (a, b))
-        partial = stream(a, b, kernel, label, routes)  # type: ignore[arg-type]
-    scatter = _scatter_label(labels, axes, summed, target) if summed else None
-    share: Any = None
-    if any(grid.shape[g] > 1 for g in summed):
-        partial, share = sum_over(a, b, kernel, summed, scatter, partial)
+    if p.panels_along is not None:
+        partial = stream(x, y, kernel, p.panels_along, p.routes)
+    if any(p.result.grid.shape[g] > 1 for g in p.summed):
+        partial = sum_over(x, y, kernel, p.summed, p.scatter, partial)
     elif partial is None:
-        partial = kernel(a.tensor, b.tensor, kernel.empty(a.tensor, b.tensor))
-    if scatter is not None:
-        axes[summed[0]], counts[summed[0]] = labels.c.index(scatter), share
-    sizes = dict(zip(labels.a, a.layout.shape, strict=True)) | dict(zip(labels.b, b.layout.shape, strict=True))
-    layout = Layout([sizes[x] for x in labels.c], grid, tuple(axes), counts)
-    assert partial is not None
+        partial = kernel(x.tensor, y.tensor, kernel.empty(x.tensor, y.tensor))
     result = kernel.finish(partial)
-    return (result, layout) if target is None else (move(result, layout, target, comm), target)
+    return (result, p.result) if target is None else (move(result, p.result, target, comm), target)
 
 
-def _is_tall(a: Operand, b: Operand, labels: Labels) -> bool:
-    """Whether panels of a large `a` travel, and this process's result has many more rows than columns."""
-    grid = a.layout.grid
-    if not any(_travels(a, b, g, labels) is a for g in range(grid.ndim)):
-        return False
-    rows = math.prod(n for x, n in zip(labels.a, a.layout.lshape(a.comm.rank), strict=True) if x not in labels.b)
-    columns = math.prod(n for x, n in zip(labels.b, b.layout.lshape(b.comm.rank), strict=True) if x not in labels.a)
+def _is_tall(a: Operand, b: Operand) -> bool:
+    """Whether this process's result has many more rows than columns, and both are many."""
+    rows = math.prod(n for x, n in zip(a.labels, a.tensor.shape, strict=True) if x not in b.labels)
+    columns = math.prod(n for x, n in zip(b.labels, b.tensor.shape, strict=True) if x not in a.labels)
     return rows > 3 * columns // 2 > _LARGE
-
-
-def _scatter_label(
-    labels: Labels, axes: Sequence[int | None], summed: tuple[int, ...], target: Layout | None
-) -> str | None:
-    """The axis of the result along which a sum over processes is dealt out, None to give it to all."""
-    taken = {labels.c[a] for a in axes if a is not None}
-    if len(summed) > 1:
-        return None
-    if target is not None:
-        if target.grid.ndim == len(axes):
-            wanted = target.axes[summed[0]]
-            return labels.c[wanted] if wanted is not None and labels.c[wanted] not in taken else None
-        return None
-    order = [x for x in labels.c if x not in labels.b] + [x for x in labels.c if x in labels.b]
-    return next((x for x in order if x not in taken), None)
 
 
 _LARGE = 256
@@ -178,9 +82,7 @@ class _Contract(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(a, b)
         ctx.layouts, ctx.labels, ctx.comm = layouts, labels, comm
-        result, ctx.layout = _multiply(
-            Operand(a, layouts[0], labels.a, comm), Operand(b, layouts[1], labels.b, comm), labels, None
-        )
+        result, ctx.layout = _multiply(a, b, layouts, labels, comm, None)
         box.append(ctx.layout)
         return result
 
@@ -204,23 +106,81 @@ def _contracted(
         box: list[Layout] = []
         result = _Contract.apply(a, b, layouts, labels, comm, box)
         return move(result, box[0], target, comm)
-    operands = (Operand(a, layouts[0], labels.a, comm), Operand(b, layouts[1], labels.b, comm))
-    return _multiply(*operands, labels, target)[0]
+    return _multiply(a, b, layouts, labels, comm, target)[0]
 
 
-def contract(a: DNDarray, b: DNDarray, labels: Labels) -> DNDarray:
-    """The contraction of two arrays of one dtype whose axes carry the labels; with gradient."""
+def _spread(x: DNDarray, own: str, labels: str) -> DNDarray:
+    """`x` with its axes where the labels want them, of size 1 where it has none."""
+    ordered = x.larray.permute([own.index(label) for label in labels if label in own])
+    tensor = ordered[tuple(slice(None) if label in own else None for label in labels)]
+    return DNDarray(tensor, spread_layout(x.layout, own, labels), x.comm)
+
+
+def contract(a: DNDarray, b: DNDarray, labels: Labels, dtype: Any = None) -> DNDarray:
+    """The contraction of two arrays whose axes carry the labels, in their common type or `dtype`; with gradient.
+
+    Where nothing is summed it is an elementwise product, and laid out as one. Communication: see the table above.
+    """
     comm = same_comm([a, b])
+    computed = as_dtype(dtype) if dtype is not None else result_type(a, b)
+    if spreads(labels):
+        return FUNCTIONS["multiply"](_spread(a, labels.a, labels.c), _spread(b, labels.b, labels.c), dtype=computed)
+    stand_in = torch.int32 if computed is torch.bool else STAND_INS.get(computed, computed)
+    a, b = (x if x.dtype is stand_in else x.astype(stand_in) for x in (a, b))
     if needs_grad(a.larray, b.larray):
         box: list[Layout] = []
         result = _Contract.apply(a.larray, b.larray, (a.layout, b.layout), labels, comm, box)
         return wrap(result, box[0], comm)
-    x = Operand(a.larray.detach(), a.layout, labels.a, comm)
-    y = Operand(b.larray.detach(), b.layout, labels.b, comm)
-    return wrap(*_multiply(x, y, labels, None), comm)
+    local, layout = _multiply(a.larray.detach(), b.larray.detach(), (a.layout, b.layout), labels, comm, None)
+    return wrap(local if computed is stand_in else local.to(computed), layout, comm)
+
+
+# --- matrices and vectors, in stacks ----------------------------------------------------------------------------------
+
+
+def operands(*values: Any) -> list[DNDarray]:
+    """The values as arrays; what is none yet goes to where the others are."""
+    beside = next(((v.comm, v.device) for v in values if isinstance(v, DNDarray)), (None, None))
+    return [as_operand(v, *beside) for v in values]
+
+
+def conjugated(x: DNDarray) -> DNDarray:
+    """The complex conjugate; real and boolean arrays as they are."""
+    return FUNCTIONS["conj"](x) if x.dtype.is_complex else x
 
 
 _LETTERS = "abcdefghijlopqrstuvwxyz"
+
+
+def _stacked(name: str, a: DNDarray, b: DNDarray, core: Labels, dtype: Any, out: DNDarray | None) -> DNDarray:
+    """The product of the last axes, labelled k, m and n, for all leading axes, which broadcast."""
+    for x, own in ((a, core.a), (b, core.b)):
+        if x.ndim < len(own):
+            raise ValueError(f"{name} of shapes {a.shape} and {b.shape}: one has too few dimensions, {len(own)} needed")
+    sizes = dict(zip(core.a, a.shape[a.ndim - len(core.a) :], strict=True))
+    for label, n in zip(core.b, b.shape[b.ndim - len(core.b) :], strict=True):
+        if sizes.get(label, n) != n:
+            raise ValueError(
+                f"{name} of shapes {a.shape} and {b.shape}: the lengths that are summed must agree, "
+                f"{sizes[label]} is not {n}"
+            )
+    lead = broadcast_shapes(a.shape[: a.ndim - len(core.a)], b.shape[: b.ndim - len(core.b)])
+    letters = _LETTERS[: len(lead)]
+    if len(letters) < len(lead):
+        raise ValueError(f"{name} takes up to {len(_LETTERS)} leading axes, not {len(lead)}")
+    a, names_a = _without_stretched(a, a.ndim - len(core.a), lead, letters)
+    b, names_b = _without_stretched(b, b.ndim - len(core.b), lead, letters)
+    result = contract(a, b, Labels(names_a + core.a, names_b + core.b, letters + core.c), dtype)
+    return result if out is None else store(result, out)
+
+
+def _without_stretched(x: DNDarray, n: int, lead: tuple[int, ...], letters: str) -> tuple[DNDarray, str]:
+    """The operand without those of its `n` leading axes that are stretched, and the letters of the others."""
+    from .manipulation import squeeze
+
+    names, wide = letters[len(lead) - n :], lead[len(lead) - n :]
+    stretched = tuple(i for i in range(n) if x.shape[i] != wide[i])
+    return squeeze(x, stretched) if stretched else x, "".join(c for i, c in enumerate(names) if i not in stretched)
 
 
 def matmul(x1: Any, x2: Any, /, out: DNDarray | None = None, *, dtype: Any = None) -> DNDarray:
@@ -251,61 +211,33 @@ def matmul(x1: Any, x2: Any, /, out: DNDarray | None = None, *, dtype: Any = Non
     >>> (a @ a.T).shape
     (3, 3)
     """
-    a, b = as_operand(x1), as_operand(x2)
+    a, b = operands(x1, x2)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul takes arrays of one dimension or more, not shapes {a.shape} and {b.shape}; use *")
-    computed = as_dtype(dtype) if dtype is not None else result_type(a, b)
-    kernel_type = torch.int32 if computed is torch.bool else computed
-    a, b = (x if x.dtype is kernel_type else x.astype(kernel_type) for x in (a, b))
-    k = a.shape[-1]
-    if b.shape[-2 if b.ndim > 1 else 0] != k:
-        raise ValueError(
-            f"matmul of shapes {a.shape} and {b.shape}: the last axis of the first and the last but one of "
-            f"the second must agree, {k} is not {b.shape[-2 if b.ndim > 1 else 0]}"
-        )
-    a, b, labels = _matmul_labels(a, b)
-    result = contract(a, b, labels)
-    if computed is torch.bool:
-        result = result.astype(torch.bool)
-    return result if out is None else store(result, out)
+    la, lb = "mk"[a.ndim < 2 :], "kn"[: 1 + (b.ndim > 1)]
+    return _stacked("matmul", a, b, Labels(la, lb, la[:-1] + lb[1:]), dtype, out)
 
 
-def _matmul_labels(a: DNDarray, b: DNDarray) -> tuple[DNDarray, DNDarray, Labels]:
-    """Labels of a matrix product; an axis that is stretched is taken out of the operand that stretches."""
-    from .broadcasting import broadcast_shapes
-    from .manipulation import squeeze
+def vecdot(x1: Any, x2: Any, /, out: DNDarray | None = None, *, axis: int = -1, dtype: Any = None) -> DNDarray:
+    """Sum of conj(x1) * x2 along `axis`; the other axes broadcast.
 
-    lead_a, lead_b = a.shape[:-2], b.shape[:-2]
-    lead = broadcast_shapes(lead_a, lead_b)
-    letters = _LETTERS[: len(lead)]
-    terms = []
-    for x, own in ((a, lead_a), (b, lead_b)):
-        names = letters[len(lead) - len(own) :]
-        wide = lead[len(lead) - len(own) :]
-        stretched = tuple(i for i, (n, m) in enumerate(zip(own, wide, strict=True)) if n != m)
-        terms.append(
-            (squeeze(x, stretched) if stretched else x, "".join(c for i, c in enumerate(names) if i not in stretched))
-        )
-    (a, names_a), (b, names_b) = terms
-    la = names_a + ("mk" if a.ndim - len(names_a) == 2 else "k")
-    lb = names_b + ("kn" if b.ndim - len(names_b) == 2 else "k")
-    lc = letters + ("m" if "m" in la else "") + ("n" if "n" in lb else "")
-    return a, b, Labels(la, lb, lc)
-
-
-def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> DNDarray:
-    """Sum of conj(x1) * x2 along `axis`; the other axes broadcast. Communication: as `matmul`."""
+    Communication: none if `axis` is not split, otherwise one reduction of the partial sums (of results beyond some
+    megabytes part by part); and a redistribution of one operand if they do not lie alike.
+    """
     from .manipulation import moveaxis
 
-    a, b = (moveaxis(as_operand(x), axis, -1) for x in (x1, x2))
-    return (FUNCTIONS["conj"](a)[..., None, :] @ b[..., :, None])[..., 0, 0]
+    a, b = operands(x1, x2)
+    a, b = moveaxis(conjugated(a), axis, -1), moveaxis(b, axis, -1)
+    return _stacked("vecdot", a, b, Labels("k", "k", ""), dtype, out)
 
 
-def matvec(x1: Any, x2: Any, /) -> DNDarray:
+def matvec(x1: Any, x2: Any, /, out: DNDarray | None = None, *, dtype: Any = None) -> DNDarray:
     """Matrices of shape (..., m, k) times vectors of shape (..., k): shape (..., m). Communication: as `matmul`."""
-    return (as_operand(x1) @ as_operand(x2)[..., :, None])[..., 0]
+    a, b = operands(x1, x2)
+    return _stacked("matvec", a, b, Labels("mk", "k", "m"), dtype, out)
 
 
-def vecmat(x1: Any, x2: Any, /) -> DNDarray:
-    """Conjugated vectors (..., m) times matrices (..., m, n): shape (..., n). Communication: as `matmul`."""
-    return (FUNCTIONS["conj"](x1)[..., None, :] @ as_operand(x2))[..., 0, :]
+def vecmat(x1: Any, x2: Any, /, out: DNDarray | None = None, *, dtype: Any = None) -> DNDarray:
+    """Conjugated vectors (..., k) times matrices (..., k, n): shape (..., n). Communication: as `matmul`."""
+    a, b = operands(x1, x2)
+    return _stacked("vecmat", conjugated(a), b, Labels("k", "kn", "n"), dtype, out)

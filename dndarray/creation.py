@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from .array import DNDarray, wrap
+from .broadcasting import align_to, broadcast_shapes
 from .communication import Communicator, as_comm
 from .device import as_device
-from .elementwise import FUNCTIONS, as_operand
-from .layout import Grid, Layout, Split
+from .elementwise import as_operand, check_range
+from .layout import Grid, Layout, Split, is_local
 from .redistribution import move
 from .types import as_dtype, kind, result_type
 
@@ -26,23 +27,12 @@ __all__ = [
     "empty_like",
     "full",
     "full_like",
-    "linspace",
-    "logspace",
     "meshgrid",
     "ones",
     "ones_like",
     "zeros",
     "zeros_like",
 ]
-
-_PLACE = """split : int, tuple or None
-        Which axis is dealt out: an axis on the 1-D grid, a tuple with one entry per grid axis on any grid.
-    device : optional
-        Where the parts lie; the default device otherwise.
-    comm : Communicator, optional
-        The processes; all of the run otherwise.
-    grid : Grid or tuple of int, optional
-        How the processes are arranged; as many axes as `split` has entries, as square as can be, otherwise."""
 
 
 def make_layout(shape: Any, split: Split, grid: Any, comm: Communicator) -> Layout:
@@ -64,13 +54,23 @@ def make_layout(shape: Any, split: Split, grid: Any, comm: Communicator) -> Layo
     return Layout(shape, grid, tuple(split) if isinstance(split, list) else split)
 
 
-def _filled(fill: Any, shape: Any, dtype: Any, split: Split, device: Any, comm: Any, grid: Any) -> DNDarray:
-    comm = as_comm(comm)
-    layout = make_layout(shape, split, grid, comm)
-    lshape = layout.lshape(comm.rank)
+def _filled(layout: Layout, fill: Any, dtype: torch.dtype, device: Any, comm: Communicator) -> DNDarray:
+    """An array of one number, of unset elements (None), or of values that are broadcast."""
+    lshape, place = layout.lshape(comm.rank), as_device(device)
     if fill is None:
-        return DNDarray(torch.empty(lshape, dtype=dtype, device=as_device(device)), layout, comm)
-    return DNDarray(torch.full(lshape, fill, dtype=dtype, device=as_device(device)), layout, comm)
+        return DNDarray(torch.empty(lshape, dtype=dtype, device=place), layout, comm)
+    if not isinstance(fill, DNDarray):
+        check_range(fill, dtype)
+        return DNDarray(torch.full(lshape, fill, dtype=dtype, device=place), layout, comm)
+    if broadcast_shapes(fill.shape, layout.shape) != layout.shape:
+        raise ValueError(f"`fill_value` of shape {fill.shape} does not broadcast to `shape` (={layout.shape})")
+    local = align_to(fill.larray, fill.layout, layout, comm).to(dtype=dtype, device=place)
+    return DNDarray(local.expand(lshape).clone(), layout, comm)
+
+
+def _fill_value(value: Any, comm: Communicator) -> Any:
+    """A number, or an array from what else there is."""
+    return value if isinstance(value, (bool, int, float, complex)) else as_operand(value, comm)
 
 
 def zeros(
@@ -78,24 +78,40 @@ def zeros(
 ) -> DNDarray:
     """An array of zeros, of torch's default dtype unless `dtype` says otherwise. Local.
 
+    Parameters
+    ----------
+    shape : int or tuple of int
+    dtype : optional
+    split : int, tuple or None
+        Which axis is dealt out: an axis on the 1-D grid, a tuple with one entry per grid axis on any grid.
+    device : optional
+        Where the parts lie; the default device otherwise.
+    comm : Communicator, optional
+        The processes; all of the run otherwise.
+    grid : Grid or tuple of int, optional
+        How the processes are arranged; as many axes as `split` has entries, as square as can be, otherwise.
+
     >>> zeros((2, 3), split=0).shape
     (2, 3)
     """
-    return _filled(0, shape, as_dtype(dtype or float), split, device, comm, grid)
+    comm = as_comm(comm)
+    return _filled(make_layout(shape, split, grid, comm), 0, as_dtype(dtype or float), device, comm)
 
 
 def ones(
     shape: Any, dtype: Any = None, *, split: Split = None, device: Any = None, comm: Any = None, grid: Any = None
 ) -> DNDarray:
     """An array of ones, of torch's default dtype unless `dtype` says otherwise. Local."""
-    return _filled(1, shape, as_dtype(dtype or float), split, device, comm, grid)
+    comm = as_comm(comm)
+    return _filled(make_layout(shape, split, grid, comm), 1, as_dtype(dtype or float), device, comm)
 
 
 def empty(
     shape: Any, dtype: Any = None, *, split: Split = None, device: Any = None, comm: Any = None, grid: Any = None
 ) -> DNDarray:
     """An array whose elements are not set, of torch's default dtype unless `dtype` says otherwise. Local."""
-    return _filled(None, shape, as_dtype(dtype or float), split, device, comm, grid)
+    comm = as_comm(comm)
+    return _filled(make_layout(shape, split, grid, comm), None, as_dtype(dtype or float), device, comm)
 
 
 def full(
@@ -108,43 +124,50 @@ def full(
     comm: Any = None,
     grid: Any = None,
 ) -> DNDarray:
-    """An array of one value, of the value's type unless `dtype` says otherwise. Local for a number."""
-    if isinstance(fill_value, (DNDarray, np.ndarray, Tensor, list, tuple)):
-        value = as_operand(fill_value, as_comm(comm))
-        result = _filled(0, shape, as_dtype(dtype or value.dtype), split, device, comm, grid)
-        return FUNCTIONS["add"](result, value, out=result)
-    return _filled(fill_value, shape, as_dtype(dtype or type(fill_value)), split, device, comm, grid)
+    """An array of one value, of the value's type unless `dtype` says otherwise; an array of values is broadcast.
+
+    Local for what is not split.
+    """
+    comm = as_comm(comm)
+    fill = _fill_value(fill_value, comm)
+    chosen = as_dtype(dtype or (fill.dtype if isinstance(fill, DNDarray) else type(fill)))
+    return _filled(make_layout(shape, split, grid, comm), fill, chosen, device, comm)
 
 
-def _like(x: Any, fill: Any, dtype: Any, split: Any, device: Any) -> DNDarray:
+def _like(x: Any, fill: Any, dtype: Any, split: Any, device: Any, shape: Any) -> DNDarray:
     x = as_operand(x)
-    layout = x.layout if isinstance(split, str) else make_layout(x.shape, split, None, x.comm)
+    layout = x.layout
+    if not isinstance(split, str):
+        layout = make_layout(x.shape if shape is None else shape, split, None, x.comm)
+    elif shape is not None:
+        layout = make_layout(shape, None, layout.grid, x.comm)
+        axes = tuple(a if a is not None and a < layout.ndim else None for a in x.layout.axes)
+        layout = Layout(layout.shape, layout.grid, axes)
     chosen = x.dtype if dtype is None else as_dtype(dtype)
-    lshape = layout.lshape(x.comm.rank)
-    where = x.device if device is None else as_device(device)
-    if fill is None:
-        return DNDarray(torch.empty(lshape, dtype=chosen, device=where), layout, x.comm)
-    return DNDarray(torch.full(lshape, fill, dtype=chosen, device=where), layout, x.comm)
+    return _filled(layout, fill, chosen, x.device if device is None else device, x.comm)
 
 
-def zeros_like(x: Any, dtype: Any = None, *, split: Any = "like", device: Any = None) -> DNDarray:
+def zeros_like(x: Any, dtype: Any = None, *, split: Any = "like", device: Any = None, shape: Any = None) -> DNDarray:
     """Zeros in the shape, dtype, layout and place of `x`, but for what is named. Local."""
-    return _like(x, 0, dtype, split, device)
+    return _like(x, 0, dtype, split, device, shape)
 
 
-def ones_like(x: Any, dtype: Any = None, *, split: Any = "like", device: Any = None) -> DNDarray:
+def ones_like(x: Any, dtype: Any = None, *, split: Any = "like", device: Any = None, shape: Any = None) -> DNDarray:
     """Ones in the shape, dtype, layout and place of `x`, but for what is named. Local."""
-    return _like(x, 1, dtype, split, device)
+    return _like(x, 1, dtype, split, device, shape)
 
 
-def empty_like(x: Any, dtype: Any = None, *, split: Any = "like", device: Any = None) -> DNDarray:
+def empty_like(x: Any, dtype: Any = None, *, split: Any = "like", device: Any = None, shape: Any = None) -> DNDarray:
     """Unset elements in the shape, dtype, layout and place of `x`, but for what is named. Local."""
-    return _like(x, None, dtype, split, device)
+    return _like(x, None, dtype, split, device, shape)
 
 
-def full_like(x: Any, fill_value: Any, dtype: Any = None, *, split: Any = "like", device: Any = None) -> DNDarray:
-    """One value in the shape, dtype, layout and place of `x`, but for what is named. Local."""
-    return _like(x, fill_value, dtype, split, device)
+def full_like(
+    x: Any, fill_value: Any, dtype: Any = None, *, split: Any = "like", device: Any = None, shape: Any = None
+) -> DNDarray:
+    """One value, or values that are broadcast, in the shape, dtype, layout and place of `x`, but for what is named."""
+    x = as_operand(x)
+    return _like(x, _fill_value(fill_value, x.comm), dtype, split, device, shape)
 
 
 # --- from objects -----------------------------------------------------------------------------------------------------
@@ -156,8 +179,19 @@ def _tensor_from(obj: Any, dtype: Any, device: Any) -> Tensor:
     if isinstance(obj, (list, tuple)) and dtype is not None and kind(target) >= 2:
         # Python numbers have no width: take them to the type asked for without a stop on the way.
         tensor = torch.from_numpy(np.asarray(obj))
+    if isinstance(obj, (int, list, tuple)) and kind(target) == kind(tensor.dtype) == 1 and tensor.numel():
+        numbers = np.asarray(obj)
+        for end in (numbers.min(), numbers.max()):
+            check_range(int(end), target)
     place = as_device(device) if device is not None or not isinstance(obj, Tensor) else obj.device
     return tensor.to(device=place, dtype=target)
+
+
+def _refuse_copy(obj: Any, tensor: Tensor) -> None:
+    """A ValueError unless the tensor lies where what it was made from does."""
+    home = obj.data_ptr() if isinstance(obj, Tensor) else obj.ctypes.data if isinstance(obj, np.ndarray) else None
+    if home != tensor.data_ptr() and (home is None or tensor.numel()):
+        raise ValueError(f"an array of {tensor.dtype} from this {type(obj).__name__} needs a copy; pass copy=None")
 
 
 def array(
@@ -210,6 +244,8 @@ def array(
         return _from_array(obj, dtype, copy, split, device, grid)
     comm = as_comm(comm)
     tensor = _tensor_from(obj, dtype, device)
+    if copy is False:
+        _refuse_copy(obj, tensor)
     if isinstance(obj, (np.ndarray, Tensor)) and copy:
         tensor = tensor.clone() if not isinstance(obj, Tensor) or not obj.requires_grad else tensor.detach().clone()
     while tensor.ndim < ndmin:
@@ -241,8 +277,10 @@ def asarray(
 
 def _from_array(obj: DNDarray, dtype: Any, copy: bool | None, split: Split, device: Any, grid: Any) -> DNDarray:
     layout = obj.layout if split is None else make_layout(obj.shape, split, grid, obj.comm)
-    tensor = move(obj.larray, obj.layout, layout, obj.comm)
-    tensor = tensor.to(device=None if device is None else as_device(device), dtype=as_dtype(dtype or obj.dtype))
+    place, chosen = obj.device if device is None else as_device(device), as_dtype(dtype or obj.dtype)
+    if copy is False and not (chosen is obj.dtype and place == obj.device and is_local(obj.layout, layout)):
+        raise ValueError(f"{obj.dtype} on {obj.device} in {obj.layout} needs a copy for what is asked; pass copy=None")
+    tensor = move(obj.larray, obj.layout, layout, obj.comm).to(device=place, dtype=chosen)
     if copy and tensor.data_ptr() == obj.larray.data_ptr():
         tensor = tensor.clone()
     return obj if tensor is obj.larray and layout is obj.layout else DNDarray(tensor, layout, obj.comm)
@@ -328,64 +366,12 @@ def arange(
     return DNDarray(values.to(chosen), layout, comm)
 
 
-def linspace(
-    start: float,
-    stop: float,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: Any = None,
-    *,
-    split: Split = None,
-    device: Any = None,
-    comm: Any = None,
-    grid: Any = None,
-) -> Any:
-    """`num` numbers evenly spaced from `start` to `stop`, which is the last one if `endpoint`. Local.
+def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> list[DNDarray]:
+    """Coordinate arrays from coordinate vectors; each vector's split is kept along its axis where the grid allows.
 
-    >>> linspace(0, 1, 5).tolist()
-    [0.0, 0.25, 0.5, 0.75, 1.0]
+    `sparse` arrays have size 1 along all axes but their own, `copy=False` gives views. Communication: one
+    redistribution for each vector that is split as another is; none if `sparse`.
     """
-    comm = as_comm(comm)
-    if num < 0:
-        raise ValueError(f"`num` (={num}) must not be negative")
-    layout = make_layout(num, split, grid, comm)
-    parts = num - 1 if endpoint else num
-    complex_ = isinstance(start, complex) or isinstance(stop, complex)
-    step = (stop - start) / parts if parts > 0 else float("nan")
-    index = positions(layout, comm, device)
-    values = index.to(torch.complex128 if complex_ else torch.float64) * (step if parts > 0 else 0) + start
-    if endpoint and num > 1:
-        values = torch.where(index == num - 1, torch.tensor(stop, dtype=values.dtype, device=values.device), values)
-    chosen = as_dtype(dtype) if dtype is not None else as_dtype(complex if complex_ else float)
-    if kind(chosen) == 1:
-        values = values.floor()
-    result = DNDarray(values.to(chosen), layout, comm)
-    return (result, step) if retstep else result
-
-
-def logspace(
-    start: float,
-    stop: float,
-    num: int = 50,
-    endpoint: bool = True,
-    base: float = 10.0,
-    dtype: Any = None,
-    *,
-    split: Split = None,
-    device: Any = None,
-    comm: Any = None,
-    grid: Any = None,
-) -> DNDarray:
-    """`num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale. Local."""
-    place = {"split": split, "device": device, "comm": comm, "grid": grid}
-    exponents = linspace(start, stop, num, endpoint, dtype=torch.float64, **place)
-    result = torch.pow(torch.tensor(float(base), dtype=torch.float64, device=exponents.device), exponents.larray)
-    return DNDarray(result.to(as_dtype(dtype or float)), exponents.layout, exponents.comm)
-
-
-def meshgrid(*arrays: Any, indexing: str = "xy") -> list[DNDarray]:
-    """Coordinate arrays from coordinate vectors; each vector's split is kept along its axis where the grid allows."""
     from .manipulation import broadcast_arrays, reshape
 
     if indexing not in ("xy", "ij"):
@@ -394,7 +380,9 @@ def meshgrid(*arrays: Any, indexing: str = "xy") -> list[DNDarray]:
     places = list(range(len(vectors)))
     if indexing == "xy" and len(vectors) > 1:
         places[0], places[1] = 1, 0
-    shaped = [
+    shaped: Iterable[DNDarray] = [
         reshape(v, [-1 if a == p else 1 for a in range(len(vectors))]) for v, p in zip(vectors, places, strict=True)
     ]
-    return list(broadcast_arrays(*shaped)) if shaped else []
+    if vectors and not sparse:
+        shaped = broadcast_arrays(*shaped)
+    return [DNDarray(v.larray.clone(), v.layout, v.comm) if copy else v for v in shaped]

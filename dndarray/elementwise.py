@@ -6,6 +6,7 @@ they are replicated or scalars; otherwise one redistribution of each operand tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,15 +20,22 @@ from .communication import Communicator, get_comm
 from .device import get_device
 from .layout import Layout
 from .redistribution import move
-from .types import STORED_ONLY, TYPES, as_dtype, can_cast, floating_of, kind, result_type
+from .types import STORED_ONLY, TYPES, as_dtype, can_cast, floating_of, isdtype, kind, result_type
 from .ufuncs import OPS, Op
+from .unsigned import on_stand_ins
 
-__all__ = ["FUNCTIONS", "apply", "as_operand", "check_range", "compute_type", "store"]
+__all__ = ["FUNCTIONS", "apply", "as_operand", "check_range", "compute_type", "run", "store"]
 
 _SCALARS = (bool, int, float, complex)
 
 
 # --- the engine -------------------------------------------------------------------------------------------------------
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """The array in this machine's byte order and, of C's two integers of 64 bits, in the one that torch knows."""
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return array.view(array.dtype.name) if array.dtype.kind in "iu" else array
 
 
 def as_operand(value: Any, comm: Communicator | None = None, device: torch.device | None = None) -> DNDarray:
@@ -42,17 +50,20 @@ def as_operand(value: Any, comm: Communicator | None = None, device: torch.devic
         tensor = value
     elif isinstance(value, (np.ndarray, np.generic)):
         # What torch takes no view of (not writable, or of another machine's byte order) is copied.
-        native = np.require(value, value.dtype.newbyteorder("="), ["C", "W"])
-        tensor = torch.from_numpy(native).reshape(value.shape)
+        tensor = torch.from_numpy(np.require(_native(np.asarray(value)), None, ["C", "W"])).reshape(value.shape)
     elif isinstance(value, _SCALARS):
-        tensor = torch.tensor(value)
+        chosen = torch.uint64 if type(value) is int and value > torch.iinfo(torch.int64).max else None
+        check_range(value, chosen or torch.int64)
+        tensor = torch.tensor(value, dtype=chosen)
     elif isinstance(value, (list, tuple)):
         array = np.asarray(value)
         if array.dtype == object:
             raise TypeError(f"a {type(value).__name__} of unequal or unknown parts does not make an array: {value!r}")
         # Python's numbers have no width of their own.
         typeless = {np.dtype(float): float, np.dtype(complex): complex}.get(array.dtype)
-        tensor = torch.from_numpy(array).to(as_dtype(typeless or array.dtype))
+        tensor = torch.from_numpy(_native(array)).to(as_dtype(typeless or array.dtype))
+    elif hasattr(value, "__array__"):  # a data frame, say
+        return as_operand(np.asarray(value), comm, device)
     else:
         raise TypeError(f"an operand must be an array, a number or a list, not {type(value).__name__}")
     if not isinstance(value, Tensor):
@@ -65,19 +76,19 @@ def compute_type(op_kind: str, name: str, operands: Sequence[Any]) -> torch.dtyp
     common = result_type(*operands)
     if op_kind == "number":
         return torch.int8 if common is torch.bool else common
-    if op_kind == "float":
+    if op_kind == "signed" and common is torch.bool:
+        raise TypeError(f"{name} takes numbers, not bools; use logical_not, logical_xor or astype")
+    if op_kind == "real" and common.is_complex:
+        raise TypeError(f"{name} takes real numbers, not {common}")
+    if op_kind in ("float", "real"):
         return floating_of(common)
     if op_kind == "divide":
         return torch.float64 if kind(common) < 2 else common
     if op_kind == "logical":
         return torch.bool
-    if op_kind == "bits" and kind(common) > 1:
+    if op_kind in ("bits", "shift") and kind(common) > 1:
         raise TypeError(f"{name} takes integers and bools, not {common}")
-    if op_kind == "compare" and kind(common) == 1:
-        bounds = torch.iinfo(common)
-        if any(type(v) is int and not bounds.min <= v <= bounds.max for v in operands):
-            return torch.float64 if common is torch.uint64 else torch.int64
-    return common
+    return torch.int8 if op_kind == "shift" and common is torch.bool else common
 
 
 def check_range(scalar: Any, dtype: torch.dtype) -> None:
@@ -88,14 +99,26 @@ def check_range(scalar: Any, dtype: torch.dtype) -> None:
             raise OverflowError(f"{scalar} is out of range for {dtype}, [{bounds.min}, {bounds.max}]")
 
 
-def _cast(operand: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
-    if isinstance(operand, DNDarray):
-        return operand.larray if operand.larray.dtype is dtype else operand.larray.to(dtype)
+def as_local(operand: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor of this type from a number or the local part of an array."""
+    if type(operand) not in _SCALARS:
+        local = as_operand(operand, None, device).larray
+        return local if local.dtype is dtype else local.to(dtype)
     check_range(operand, dtype)
     try:
         return torch.tensor(operand, dtype=dtype, device=device)
     except (RuntimeError, OverflowError):
         raise OverflowError(f"{operand!r} is out of range for {dtype}") from None
+
+
+_NAMES: dict[Callable, str] = {op.fn: op.name for op in OPS.values()} | {torch.where: "where"}
+
+
+def run(fn: Callable, *tensors: Tensor) -> Any:
+    """`fn` of local parts, by way of stand-ins where torch has no kernels for their type."""
+    if any(t.dtype in STORED_ONLY for t in tensors):
+        return on_stand_ins(fn, _NAMES.get(fn), *tensors)
+    return fn(*tensors)
 
 
 def apply(
@@ -120,8 +143,8 @@ def apply(
             tensor = align_to(operand.larray, source, layout, comm)
             locals_.append(tensor if dtype is None or tensor.dtype is dtype else tensor.to(dtype))
         else:
-            locals_.append(_cast(operand, dtype or result_type(operand), arrays[0].device))
-    results = fn(*locals_)
+            locals_.append(as_local(operand, dtype or result_type(operand), arrays[0].device))
+    results = run(fn, *locals_)
     if isinstance(results, tuple):
         outs = (None,) * len(results) if out is None else out
         if not isinstance(outs, tuple) or len(outs) != len(results):
@@ -134,9 +157,9 @@ def _finish(result: Tensor, layout: Layout, comm: Communicator, out: DNDarray | 
     lshape = layout.lshape(comm.rank)
     if tuple(result.shape) != lshape:
         result = result.expand(lshape)
-    if out is None and where is True:
-        return DNDarray(result, layout, comm)
     array = DNDarray(result, layout, comm)
+    if out is not None:
+        _check_out(array, out)
     if where is not True:
         mask = as_operand(where, comm, result.device)
         base = out if out is not None else DNDarray(torch.zeros_like(result), layout, comm)
@@ -144,14 +167,19 @@ def _finish(result: Tensor, layout: Layout, comm: Communicator, out: DNDarray | 
     return array if out is None else store(array, out)
 
 
-def store(array: DNDarray, out: DNDarray) -> DNDarray:
-    """Write `array` into `out`, which keeps its layout and type."""
+def _check_out(array: DNDarray, out: Any) -> None:
+    """An error if the array does not go into `out`, by its shape or type."""
     if not isinstance(out, DNDarray):
         raise TypeError(f"`out` must be a DNDarray, not {type(out).__name__}")
     if out.shape != array.shape:
         raise ValueError(f"`out` has shape {out.shape}, the result has shape {array.shape}")
     if not can_cast(array.dtype, out.dtype, "same_kind"):
         raise TypeError(f"a result of {array.dtype} cannot be stored in `out` of {out.dtype}; convert with astype")
+
+
+def store(array: DNDarray, out: DNDarray) -> DNDarray:
+    """Write `array` into `out`, which keeps its layout and type."""
+    _check_out(array, out)
     out.larray.copy_(move(array.larray, array.layout, out.layout, out.comm))
     return out
 
@@ -163,15 +191,20 @@ def scalar_fits(scalar: Any, dtype: torch.dtype) -> bool:
     return type(scalar) is int and (dtype.is_floating_point or dtype is torch.int64) and abs(scalar) < 2**53
 
 
-_FLOATING = frozenset(t for t in TYPES.values() if kind(t) >= 2)
+_COMPUTED = frozenset(TYPES.values()) - STORED_ONLY
+_INTEGERS = frozenset(t for t in _COMPUTED if kind(t) == 1)
+_FLOATING = frozenset(t for t in _COMPUTED if kind(t) >= 2)
 DIRECT: dict[str, frozenset[torch.dtype]] = {
-    "same": frozenset(TYPES.values()),
-    "number": frozenset(TYPES.values()) - {torch.bool},
-    "compare": frozenset(TYPES.values()),
-    "test": frozenset(TYPES.values()),
-    "logical": frozenset(TYPES.values()) - STORED_ONLY,
-    "bits": frozenset(t for t in TYPES.values() if kind(t) < 2),
+    "same": _COMPUTED,
+    "signed": _COMPUTED - {torch.bool},
+    "number": _COMPUTED - {torch.bool},
+    "compare": _COMPUTED,
+    "test": _COMPUTED,
+    "logical": _COMPUTED,
+    "bits": _INTEGERS | {torch.bool},
+    "shift": _INTEGERS,
     "float": _FLOATING,
+    "real": frozenset(t for t in _FLOATING if not t.is_complex),
     "divide": _FLOATING,
 }
 """For each kind of operation the types in which two operands of one type need no conversion."""
@@ -218,6 +251,21 @@ def _make_binary(op: Op) -> Callable:
     return _document(function, op, "x1, x2")
 
 
+def _comparable(value: Any, other: Any) -> Any:
+    """An integer beyond all elements of the array beside it as infinity, with which they compare alike."""
+    if type(value) is int and isinstance(other, DNDarray) and kind(other.dtype) == 1:
+        bounds = torch.iinfo(other.dtype)
+        if not bounds.min <= value <= bounds.max:
+            return math.inf if value > 0 else -math.inf
+    return value
+
+
+def _mixes_64_bits(x1: Any, x2: Any) -> bool:
+    """Whether one is uint64 and the other signed, whose common type, float64, does not tell them all apart."""
+    types = {x.dtype for x in (x1, x2) if isinstance(x, DNDarray)}
+    return torch.uint64 in types and any(isdtype(t, "signed integer") for t in types)
+
+
 def _binary_general(op: Op, x1: Any, x2: Any, out: DNDarray | None, where: Any, dtype: Any) -> Any:
     beside = next(((x.comm, x.device) for x in (x1, x2) if isinstance(x, DNDarray)), (None, None))
     scalars = (type(x1) in _SCALARS, type(x2) in _SCALARS)
@@ -225,10 +273,16 @@ def _binary_general(op: Op, x1: Any, x2: Any, out: DNDarray | None, where: Any, 
         x1 = as_operand(x1, *beside)
     if not scalars[1]:
         x2 = as_operand(x2, *beside)
+    if op.kind == "compare":
+        x1, x2 = _comparable(x1, x2), _comparable(x2, x1)
+        if dtype is None and _mixes_64_bits(x1, x2):
+            return apply(op.fn, (x1, x2), (None, None), out, where)
     computed = compute_type(op.kind, op.name, (x1, x2)) if dtype is None else as_dtype(dtype)
     if op.name == "float_power":
         computed = torch.complex128 if computed.is_complex else torch.float64
     if op.name == "ldexp":  # the exponent has no say in the type
+        if kind(result_type(x2)) > 1:
+            raise TypeError(f"ldexp takes integers as exponents, not {result_type(x2)}")
         computed = compute_type(op.kind, op.name, (x1,)) if dtype is None else computed
         return apply(op.fn, (x1, x2), (computed, None), out, where)
     return apply(op.fn, (x1, x2), (computed, computed), out, where)

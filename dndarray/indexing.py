@@ -12,13 +12,15 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .array import DNDarray, wrap
 from .broadcasting import align_to
-from .elementwise import as_operand
+from .elementwise import as_operand, check_range
 from .layout import Layout
 from .redistribution import Job, exchange, move
+from .unsigned import as_signed, moved
 
 __all__ = ["getitem", "section", "setitem"]
 
@@ -176,7 +178,7 @@ def getitem(x: DNDarray, key: Any) -> DNDarray:
         return DNDarray(x.larray[p.direct], p.final, x.comm)
     local, layout = x.larray[p.local], p.sliced
     across = tuple(a for a in p.flips if layout.grid_axis(a) is not None)
-    local = local.flip([a for a in p.flips if a not in across])
+    local = moved(torch.flip, local, [a for a in p.flips if a not in across])
     if across:
         local = exchange(x.comm, [Job(layout, layout, across)], [local])[0]
     local = move(local, layout, p.whole, x.comm)
@@ -195,6 +197,7 @@ def setitem(x: DNDarray, key: Any, value: Any) -> None:
     mask with one value for each element that it selects needs the counts of all processes, arrays of integers send
     values that are split to where they go.
     """
+    check_range(value, x.dtype)
     value = as_operand(value, x.comm, x.device)
     frozen = freeze(key)
     if frozen is None:
@@ -220,7 +223,7 @@ def assign(target: Tensor, index: Any, value: Tensor) -> None:
     """Write into a part; complex values do not silently lose their imaginary part."""
     if value.is_complex() and not target.is_complex():
         raise TypeError(f"values of {value.dtype} do not go into an array of {target.dtype}; take .real first")
-    target[index] = value.to(target.dtype)
+    as_signed(target)[index] = as_signed(value.to(target.dtype))
 
 
 def drop_leading(value: DNDarray, ndim: int) -> DNDarray:

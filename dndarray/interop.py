@@ -6,13 +6,18 @@ called by mistake. What is not in it raises TypeError and names what to do: noth
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from . import reduction, scan
 from .array import DNDarray
+from .collectives import needs_grad
+from .elementwise import apply, as_operand
+from .inspection import __array_api_version__
 
 __all__ = ["install"]
 
@@ -26,38 +31,60 @@ _TORCH: dict[Any, Callable] = {}
 _REMEDY = "use x.numpy() (all of it) or x.larray (this process's part)"
 
 
+def _below(func: Any) -> Callable | None:
+    """Our function for one of a namespace below numpy, such as numpy.linalg, whose counterpart loads at first use."""
+    space = func.__module__.removeprefix("numpy.")
+    if space not in ("fft", "linalg"):
+        return None
+    part = importlib.import_module(f"..{space}", __name__)
+    return getattr(part, func.__name__) if func.__name__ in part.__all__ else None
+
+
 def _array_function(self: DNDarray, func: Any, types: Any, args: tuple, kwargs: dict) -> Any:
-    ours = _NUMPY.get(func)
+    ours = _NUMPY.get(func) or _below(func)
     if ours is None:
-        raise TypeError(f"numpy.{func.__name__} is not implemented for distributed arrays; {_REMEDY}")
+        name = f"{func.__module__}.{func.__name__}"
+        raise TypeError(f"{name} is not implemented for distributed arrays; {_REMEDY}")
     return ours(*args, **kwargs)
+
+
+def _foreign(ufunc: np.ufunc, inputs: Sequence[Any], options: dict) -> Any:
+    """A ufunc of somebody else's, such as SciPy's special functions: elementwise, so it is called on each part."""
+    arrays = [as_operand(v) for v in inputs]
+    if needs_grad(*(a.larray for a in arrays)):
+        raise TypeError(f"{ufunc.__name__} has no gradient here; call it on x.detach()")
+
+    def on_parts(*parts: torch.Tensor) -> Any:
+        results = ufunc(*(part.detach().cpu().resolve_conj().numpy() for part in parts))
+        several = results if isinstance(results, tuple) else (results,)
+        tensors = tuple(torch.as_tensor(r).to(parts[0].device) for r in several)
+        return tensors if len(tensors) > 1 else tensors[0]
+
+    return apply(on_parts, arrays, (None,) * len(arrays), **options)
+
+
+def _outer(ufunc: np.ufunc, x1: Any, x2: Any, **options: Any) -> Any:
+    """The ufunc of every pair of elements, of shape `x1.shape + x2.shape`."""
+    x1, x2 = as_operand(x1), as_operand(x2)
+    return _NUMPY[ufunc](x1[(..., *[None] * x2.ndim)], x2, **options)
 
 
 def _array_ufunc(self: DNDarray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     out = kwargs.pop("out", None)
     if out is not None:
         kwargs["out"] = out[0] if len(out) == 1 else out
-    if method == "reduce" and (ours := _REDUCE.get(ufunc)) is not None:
+    if method == "outer" and ufunc in _NUMPY:
+        return _outer(ufunc, *inputs, **kwargs)
+    along = {"reduce": reduction.BY_UFUNC, "accumulate": scan.BY_UFUNC}.get(method, {})
+    if ufunc.__name__ in along and getattr(np, ufunc.__name__) is ufunc:
         kwargs.setdefault("axis", 0)
-        return _NUMPY[ours](*inputs, **kwargs)
-    if method == "accumulate" and (ours := _ACCUMULATE.get(ufunc)) is not None:
-        kwargs.setdefault("axis", 0)
-        return _NUMPY[ours](*inputs, **kwargs)
+        return along[ufunc.__name__](*inputs, **kwargs)
+    if method == "__call__" and ufunc not in _NUMPY and ufunc.signature is None and set(kwargs) <= {"out", "where"}:
+        return _foreign(ufunc, inputs, kwargs)
     if method != "__call__" or ufunc not in _NUMPY:
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         raise TypeError(f"numpy.{name} is not implemented for distributed arrays; {_REMEDY}")
     return _NUMPY[ufunc](*inputs, **kwargs)
-
-
-_REDUCE = {
-    np.add: np.sum,
-    np.multiply: np.prod,
-    np.maximum: np.max,
-    np.minimum: np.min,
-    np.logical_and: np.all,
-    np.logical_or: np.any,
-}
-_ACCUMULATE = {np.add: np.cumsum, np.multiply: np.cumprod}
 
 
 def _torch_function(cls: type, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
@@ -79,11 +106,17 @@ def _torch_function(cls: type, func: Any, types: Any, args: tuple = (), kwargs: 
 def _namespace(self: DNDarray, *, api_version: str | None = None) -> Any:
     import dndarray
 
+    known = (None, "2021.12", "2022.12", "2023.12", "2024.12", __array_api_version__)
+    if api_version not in known:
+        raise ValueError(f"`api_version` (={api_version!r}) must be one of {', '.join(map(str, known[1:]))}, or None")
     return dndarray
 
 
 _TORCH_DIFFERS = frozenset(
-    {"max", "min", "std", "var", "where", "split", "print", "meshgrid", "full_like", "empty_like", "round"}
+    """
+    cov cummax cummin empty_like full_like gradient max median meshgrid min nanmedian print round sort split std unique
+    var where
+    """.split()
 )
 """Names that torch shares with NumPy but gives other arguments or results."""
 
@@ -91,7 +124,7 @@ _TORCH_DIFFERS = frozenset(
 def install(functions: dict[str, Callable]) -> None:
     """Register our functions under the NumPy and torch functions of the same name, and the array's protocols."""
     for name, function in functions.items():
-        foreign = getattr(np, name, None)
+        foreign = getattr(np, name, None) or getattr(np.lib.stride_tricks, name, None)
         if callable(foreign) and not isinstance(foreign, type):
             # One function may have several names: np.permute_dims is np.transpose, and is to take what that does.
             first = foreign not in _NUMPY or name == foreign.__name__

@@ -1,16 +1,18 @@
 """Who owns which index: process grids, layouts, and what moves when one layout becomes another.
 
-Pure integers. Nothing here knows of torch or MPI, so every line is tested without mpirun.
+Pure integers. Nothing here knows of torch or MPI, so every line is tested without mpirun; NumPy lends an exception.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 from weakref import WeakValueDictionary
+
+from numpy.exceptions import AxisError
 
 __all__ = ["Box", "Grid", "Layout", "Move", "balanced_counts", "moves", "normalize_axes", "normalize_axis"]
 
@@ -40,7 +42,7 @@ def normalize_axis(axis: int, ndim: int, name: str = "axis") -> int:
         raise TypeError(f"`{name}` (={axis!r}) must be an integer, got {type(axis).__name__}") from None
     if not -ndim <= index < ndim:
         allowed = f"in [{-ndim}, {ndim})" if ndim else "absent, for the array has no axes"
-        raise ValueError(f"`{name}` (={axis}) must be {allowed} for an array of {ndim} dimensions")
+        raise AxisError(f"`{name}` (={axis}) must be {allowed} for an array of {ndim} dimensions")
     return index % ndim
 
 
@@ -301,7 +303,7 @@ class Layout(_Interned):
         self,
         shape: Sequence[int],
         mapping: Sequence[int | None],
-        counts: dict[int, Sequence[int]] | None = None,
+        counts: Mapping[int, Sequence[int]] | None = None,
     ) -> Layout:
         """The layout of an array made from this one axis by axis.
 
@@ -312,12 +314,30 @@ class Layout(_Interned):
         for a, c in zip(self.axes, self.counts, strict=True):
             b = None if a is None else mapping[a]
             axes.append(b)
-            dealt.append(None if b is None else tuple(counts[a]) if counts and a in counts else c)
+            given = None if counts is None or a is None else counts.get(a)
+            dealt.append(None if b is None else c if given is None else tuple(given))
         return Layout._interned(tuple(shape), self.grid, tuple(axes), tuple(dealt))
 
     def permute(self, order: Sequence[int]) -> Layout:
         """The layout after `transpose(order)`: nothing moves."""
         return self.derive([self.shape[a] for a in order], [order.index(a) for a in range(self.ndim)])
+
+    def whole_along(self, *axes: int) -> Layout:
+        """The layout in which every process has all of the given array axes, for what is computed along them.
+
+        The grid axes that dealt them out deal out the longest of the other axes instead, balanced, or nothing where
+        none is left.
+
+        >>> Layout((4, 9, 5), Grid(2), 0).whole_along(0)
+        Layout((4, 9, 5), Grid((2,)), split=1)
+        """
+        free = [a for a in range(self.ndim) if a not in axes and a not in self.axes and self.shape[a] > 1]
+        free.sort(key=lambda a: self.shape[a])
+        dealt, counts = list(self.axes), list(self.counts)
+        for g, a in enumerate(self.axes):
+            if a in axes:
+                dealt[g], counts[g] = free.pop() if free else None, None
+        return self if tuple(dealt) == self.axes else Layout(self.shape, self.grid, tuple(dealt), counts)
 
     def undeal(self, *axes: int) -> Layout:
         """The same layout, but every process along the grid has all of the given array axes."""

@@ -52,7 +52,7 @@ def clip(x: Any, min: Any = None, max: Any = None, out: DNDarray | None = None) 
             limit = sorted((info.min, limit, info.max))[1]
         x = apply(fn, (x, limit), (computed, computed))
     if not limits:
-        x = FUNCTIONS["positive"](x)
+        x = apply(torch.clone, (x,), (None,))
     return x if out is None else store(x, out)
 
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
 
 from .array import DNDarray, same_comm, wrap
+from .assembly import Piece, assemble, extend, resized
 from .broadcasting import align_to, broadcast_shapes, common_layout
 from .creation import make_layout
 from .elementwise import as_operand, store
+from .errors import agreed
 from .layout import Layout, Split, normalize_axes, normalize_axis
 from .redistribution import Job, exchange, move
-from .types import as_dtype, result_type
+from .reshaping import carried, reshaped
+from .reshaping import leading as leading_axis
+from .types import as_dtype, can_cast, result_type
+from .unsigned import moved
 
 __all__ = [
     "balance",
@@ -221,37 +227,56 @@ def broadcast_arrays(*arrays: Any) -> tuple[DNDarray, ...]:
 # --- joining ----------------------------------------------------------------------------------------------------------
 
 
-def _section(layout: Layout, axis: int, start: int, stop: int) -> Layout:
-    """How the part `[start, stop)` along `axis` of an array in this layout lies."""
-    shape = list(layout.shape)
-    shape[axis] = stop - start
-    counts = list(layout.counts)
-    g = layout.grid_axis(axis)
-    if g is not None and layout.offsets[g] is not None:
-        edges = [min(max(o, start), stop) for o in layout.offsets[g]]  # type: ignore[union-attr]
-        counts[g] = tuple(b - a for a, b in zip(edges[:-1], edges[1:], strict=True))
-    return Layout(shape, layout.grid, layout.axes, counts)
+def beside(values: Sequence[Any]) -> list[DNDarray]:
+    """Arrays from what users pass together, on the communicator and device of the first array among them."""
+    comm, device = next(((v.comm, v.device) for v in values if isinstance(v, DNDarray)), (None, None))
+    return [as_operand(v, comm, device) for v in values]
 
 
-def _join(parts: Sequence[DNDarray], axis: int, layout: Layout) -> DNDarray:
-    """The parts one after another along `axis`, as an array in `layout`: one exchange for all of them."""
-    comm = parts[0].comm
-    jobs, start = [], 0
+def with_axis(x: DNDarray, axis: int | None) -> tuple[DNDarray, int]:
+    """An array and one of its axes; with None, the flattened array and its only one."""
+    if axis is None or not x.ndim:
+        x, axis = ravel(x), axis or 0
+    return x, normalize_axis(axis, x.ndim)
+
+
+def _sequence(arrays: Any) -> list[DNDarray]:
+    """The arrays to be joined; of one array those along its first axis."""
+    from .splitting import unstack
+
+    return list(unstack(arrays)) if isinstance(arrays, DNDarray) else beside(list(arrays))
+
+
+def in_common_type(parts: Sequence[DNDarray], dtype: Any, casting: str) -> list[DNDarray]:
+    """The arrays in `dtype`, or in the type to which all promote."""
+    computed = as_dtype(dtype) if dtype is not None else result_type(*parts)
     for part in parts:
-        jobs.append(Job(part.layout, _section(layout, axis, start, start + part.shape[axis])))
-        start += part.shape[axis]
-    return wrap(torch.cat(exchange(comm, jobs, [p.larray for p in parts]), axis), layout, comm)
+        if not can_cast(part.dtype, computed, casting):
+            raise TypeError(f"{part.dtype} does not become {computed} by casting={casting!r}; use another `casting`")
+    return [p if p.dtype is computed else p.astype(computed) for p in parts]
+
+
+def leading(parts: Sequence[DNDarray]) -> Layout:
+    """The layout that the result of a rearrangement of several arrays follows: the largest split one's."""
+    return max(parts, key=lambda p: (p.layout.is_dealt, p.size)).layout
 
 
 def concatenate(
-    arrays: Sequence[Any], axis: int | None = 0, out: DNDarray | None = None, dtype: Any = None
+    arrays: Sequence[Any],
+    axis: int | None = 0,
+    out: DNDarray | None = None,
+    dtype: Any = None,
+    casting: str = "same_kind",
 ) -> DNDarray:
     """The arrays one after another along an axis that exists; with None they are flattened first.
 
     The result is split as the largest split array is, balanced along `axis`. Communication: one all-to-all for all
     arrays, none if they are split alike along another axis.
+
+    >>> concatenate([[1, 2], [3]]).tolist()
+    [1, 2, 3]
     """
-    parts = [as_operand(a) for a in arrays]
+    parts = _sequence(arrays)
     if not parts:
         raise ValueError("concatenate needs one array or more")
     if axis is None:
@@ -260,23 +285,30 @@ def concatenate(
     rests = {(*p.shape[:axis], *p.shape[axis + 1 :]) for p in parts}
     if len(rests) > 1 or len({p.ndim for p in parts}) > 1:
         raise ValueError(f"shapes {[p.shape for p in parts]} must agree but for axis {axis}")
-    computed = as_dtype(dtype) if dtype is not None else result_type(*parts)
-    parts = [p if p.dtype is computed else p.astype(computed) for p in parts]
-    leader = max(parts, key=lambda p: (p.layout.is_dealt, p.size)).layout
-    shape = list(leader.shape)
-    shape[axis] = sum(p.shape[axis] for p in parts)
-    counts = [None if a == axis else c for a, c in zip(leader.axes, leader.counts, strict=True)]
-    result = _join(parts, axis, Layout(shape, leader.grid, leader.axes, counts))
+    if dtype is not None and out is not None:
+        raise TypeError("concatenate takes `out` or `dtype`, not both")
+    same_comm(parts)
+    parts = in_common_type(parts, dtype, casting if out is None else "unsafe")
+    ends = list(accumulate((p.shape[axis] for p in parts), initial=0))
+    pieces = [Piece(p, [s if a == axis else 0 for a in range(p.ndim)]) for p, s in zip(parts, ends, strict=False)]
+    result = assemble(pieces, resized(leading(parts), axis, ends[-1]))
     return result if out is None else store(result, out)
 
 
-def stack(arrays: Sequence[Any], axis: int = 0, out: DNDarray | None = None) -> DNDarray:
+def stack(
+    arrays: Sequence[Any],
+    axis: int = 0,
+    out: DNDarray | None = None,
+    *,
+    dtype: Any = None,
+    casting: str = "same_kind",
+) -> DNDarray:
     """The arrays along a new axis, which is not split. Communication: one all-to-all if they are not split alike."""
-    parts = [as_operand(a) for a in arrays]
+    parts = _sequence(arrays)
     if len({p.shape for p in parts}) != 1:
         raise ValueError(f"stack needs arrays of one shape, got {[p.shape for p in parts]}")
     axis = normalize_axis(axis, parts[0].ndim + 1)
-    return concatenate([expand_dims(p, axis) for p in parts], axis, out)
+    return concatenate([expand_dims(p, axis) for p in parts], axis, out, dtype, casting)
 
 
 # --- order ------------------------------------------------------------------------------------------------------------
@@ -286,7 +318,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> DNDarray:
     """The elements in reverse order along axes. Communication: one all-to-all if one of them is split."""
     x = as_operand(x)
     axes = normalize_axes(axis, x.ndim)
-    local = x.larray.flip([a for a in axes if x.layout.grid_axis(a) is None])
+    local = moved(torch.flip, x.larray, [a for a in axes if x.layout.grid_axis(a) is None])
     across = tuple(a for a in axes if x.layout.grid_axis(a) is not None)
     if across:
         local = exchange(x.comm, [Job(x.layout, x.layout, across)], [local])[0]
@@ -296,26 +328,27 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> DNDarray:
 def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> DNDarray:
     """The elements moved on along axes, those that fall off come in again at the front.
 
-    Communication: one all-to-all for each split axis.
+    Communication: one exchange if one of the axes is split; with `axis=None` as much as `ravel` and its inverse, too.
     """
     x = as_operand(x)
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), x.shape)
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
-    shifts = (shift,) * len(axes) if isinstance(shift, int) else tuple(shift)
-    if len(shifts) != len(axes):
+    axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    shifts = tuple(shift) if isinstance(shift, (tuple, list)) else (shift,)
+    if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
         raise ValueError(f"`shift` (={shift}) and `axis` (={axis}) must have as many entries")
-    for s, a in zip(shifts, axes, strict=True):
-        a, n = normalize_axis(a, x.ndim), x.shape[a]
-        if n == 0 or s % n == 0:
-            continue
-        if x.layout.grid_axis(a) is None:
-            x = DNDarray(x.larray.roll(s, a), x.layout, x.comm)
-        else:
-            from .indexing import section
-
-            x = _join([section(x, a, n - s % n, n), section(x, a, 0, n - s % n)], a, x.layout)
-    return x
+    many = max(len(shifts), len(axes))
+    total = [0] * x.ndim
+    for s, a in zip(shifts * (many // len(shifts)), axes * (many // len(axes)), strict=True):
+        total[normalize_axis(a, x.ndim)] += s
+    steps = {a: s % n for a, (s, n) in enumerate(zip(total, x.shape, strict=True)) if n and s % n}
+    across = {a: [(-s, x.shape[a] - s)] for a, s in steps.items() if x.layout.grid_axis(a) is not None}
+    whole = [a for a in steps if a not in across]
+    if whole:
+        x = DNDarray(moved(torch.roll, x.larray, [steps[a] for a in whole], whole), x.layout, x.comm)
+    if across:
+        return extend(x, across, "wrap", x.layout)
+    return x if whole else DNDarray(x.larray.clone(), x.layout, x.comm)
 
 
 # --- shape ------------------------------------------------------------------------------------------------------------
@@ -331,58 +364,13 @@ def _full_shape(shape: Any, size: int) -> tuple[int, ...]:
     return shape
 
 
-def _carried(layout: Layout, shape: tuple[int, ...]) -> Layout | None:
-    """The layout after a reshape that leaves each split axis, and what comes before it, whole: nothing moves."""
-    mapping: list[int | None] = [None] * layout.ndim
-    for a in layout.axes:
-        if a is None:
-            continue
-        before = math.prod(layout.shape[:a])
-        for b, n in enumerate(shape):
-            if math.prod(shape[:b]) == before and n == layout.shape[a]:
-                mapping[a] = b
-                break
-        else:
-            return None
-    targets = [m for m in mapping if m is not None]
-    return None if len(set(targets)) < len(targets) else layout.derive(shape, mapping)
+def _in_c_order(order: str) -> bool:
+    if order not in ("C", "F", "A", "K"):
+        raise ValueError(f"`order` (={order!r}) must be 'C' or 'F'; 'A' and 'K' mean 'C' here")
+    return order != "F"
 
 
-def _leading(shape: tuple[int, ...], parts: int) -> int:
-    """The first axis that, with those before it, is long enough for all processes."""
-    return next((a for a in range(len(shape)) if math.prod(shape[: a + 1]) >= parts), max(len(shape) - 1, 0))
-
-
-def _flat_rows(layout: Layout) -> list[Layout]:
-    """A layout with one dealt axis, as the flat rows before that axis, each dealt out."""
-    axis = layout.axes[0]
-    assert axis is not None
-    inner = math.prod(layout.shape[axis + 1 :])
-    counts = [[n * inner for n in layout.counts[0]]]  # type: ignore[union-attr]
-    return [Layout((layout.shape[axis] * inner,), layout.grid, 0, counts)] * math.prod(layout.shape[:axis])
-
-
-def _across(x: DNDarray, target: Layout) -> DNDarray:
-    """Reshape from one split to another by the elements' flat order. Few rows on both sides, so few pieces."""
-    comm = x.comm
-    sources, targets = _flat_rows(x.layout), _flat_rows(target)
-    length, wide = sources[0].size, targets[0].size
-    rows = x.larray.reshape(len(sources), -1)
-    cuts = sorted({*range(0, x.size + 1, length), *range(0, x.size + 1, wide)})
-    jobs, tensors, places = [], [], []
-    for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
-        s, t = start // length, start // wide
-        source = _section(sources[s], 0, start - s * length, stop - s * length)
-        jobs.append(Job(source, _section(targets[t], 0, start - t * wide, stop - t * wide)))
-        first = min(max(start - s * length - sources[s].box(comm.rank)[0][0], 0), rows.shape[1])
-        tensors.append(rows[s].narrow(0, first, source.lshape(comm.rank)[0]))
-        places.append(t)
-    arrived = exchange(comm, jobs, tensors)
-    joined = [torch.cat([a for a, t in zip(arrived, places, strict=True) if t == row]) for row in range(len(targets))]
-    return wrap(torch.stack(joined).reshape(target.lshape(comm.rank)), target, comm)
-
-
-def reshape(x: Any, shape: Any, *, new_split: Any = "keep") -> DNDarray:
+def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None, new_split: Any = "keep") -> DNDarray:
     """The same elements in C order in another shape.
 
     Parameters
@@ -390,35 +378,53 @@ def reshape(x: Any, shape: Any, *, new_split: Any = "keep") -> DNDarray:
     x : array_like
     shape : int or tuple of int
         -1 stands for what is left.
+    order : {"C", "F"}
+        Whether the last index runs fastest, or the first one.
+    copy : bool, optional
+        Whether the result has memory of its own; False raises ValueError where it must.
     new_split : int, tuple or None, optional
         How to split the result. By default the split axis keeps its split if it survives with all before it;
         otherwise the first axis long enough for all processes is split.
 
-    Communication: none if the split axis survives (or nothing is split); otherwise one all-to-all, and one more for
-    a split axis other than the leading one.
+    Communication: none if the split axis survives (or nothing is split); otherwise one all-to-all of all elements, and
+    two of a few where parts of the one shape do not end where parts of the other do. Only between shapes without
+    common edges inside, and a split axis other than the leading one, do all elements travel twice, or three times.
     """
     x = as_operand(x)
     shape = _full_shape(shape, x.size)
-    carried = _carried(x.layout, shape)
-    if carried is not None:
-        result = wrap(x.larray.reshape(carried.lshape(x.comm.rank)), carried, x.comm)
+    if _in_c_order(order):
+        result = _reshape(x, shape, new_split)
     else:
-        source = resplit(x, _leading(x.shape, x.comm.size), x.comm.grid) if x.size else x
-        target = make_layout(shape, _leading(shape, x.comm.size) if shape else None, x.comm.grid, x.comm)
-        if x.size == 0 or not shape:
-            whole = move(x.larray, x.layout, x.layout.replicated(), x.comm)
-            result = wrap(whole.reshape(target.lshape(x.comm.rank) if x.size == 0 else ()), target, x.comm)
-        else:
-            result = _across(source, target)
+        result = transpose(_reshape(transpose(x), shape[::-1], "keep"))
+        result = result if isinstance(new_split, str) else resplit(result, new_split)
+    shared = result.larray.untyped_storage().data_ptr() == x.larray.untyped_storage().data_ptr()
+    if copy is False:
+        with agreed(x.comm):
+            if not shared:
+                raise ValueError(f"no view of an array of shape {x.shape} with split={x.split} has `shape` (={shape})")
+    return DNDarray(result.larray.clone(), result.layout, x.comm) if copy and shared else result
+
+
+def _reshape(x: DNDarray, shape: tuple[int, ...], new_split: Any) -> DNDarray:
+    lies = carried(x.layout, shape)
+    if lies is not None:
+        result = wrap(x.larray.reshape(lies.lshape(x.comm.rank)), lies, x.comm)
+    elif x.size == 0 or not shape:
+        target = make_layout(shape, leading_axis(shape, x.comm.size) if shape else None, x.comm.grid, x.comm)
+        whole = move(x.larray, x.layout, x.layout.replicated(), x.comm)
+        result = wrap(whole.reshape(target.lshape(x.comm.rank) if x.size == 0 else ()), target, x.comm)
+    elif isinstance(new_split, str):
+        return reshaped(x, make_layout(shape, leading_axis(shape, x.comm.size), x.comm.grid, x.comm))
+    else:
+        return reshaped(x, make_layout(shape, new_split, None, x.comm))
     return result if isinstance(new_split, str) else resplit(result, new_split)
 
 
-def ravel(x: Any) -> DNDarray:
-    """The elements in C order along one axis. Communication: as `reshape`."""
-    return reshape(x, (-1,))
+def ravel(x: Any, order: str = "C") -> DNDarray:
+    """The elements in C order (or "F", the first index fastest) along one axis. Communication: as `reshape`."""
+    return reshape(x, (-1,), order)
 
 
-def flatten(x: Any) -> DNDarray:
+def flatten(x: Any, order: str = "C") -> DNDarray:
     """As `ravel`, always in memory of its own."""
-    result = ravel(x)
-    return DNDarray(result.larray.clone(), result.layout, result.comm)
+    return reshape(x, (-1,), order, copy=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
-from . import indexing, logic, manipulation
+from . import gathering, indexing, logic, manipulation
 from .array import DNDarray
 from .broadcasting import align_to, broadcast_shapes
-from .elementwise import DIRECT, as_operand, check_range, compute_type, scalar_fits
-from .types import can_cast
+from .elementwise import DIRECT, as_operand, check_range, compute_type, run, scalar_fits
+from .types import STORED_ONLY, can_cast
 from .ufuncs import OPS
 
 __all__ = ["METHODS", "OPERATORS"]
@@ -45,16 +45,25 @@ COMPARISONS = {
 }
 UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert"}
 
-METHODS = (
+METHODS = [
     # elementwise and logic
-    "abs conj conjugate clip round exp log sqrt square sin cos tan tanh isclose "
-    # reductions and scans
-    "sum prod min max mean var std all any argmin argmax count_nonzero ptp cumsum cumprod "
-    # rearrangement
-    "resplit resplit_ balance balance_ redistribute redistribute_ swapaxes expand_dims squeeze broadcast_to flip roll "
-    "ravel flatten nonzero take diagonal"
-).split()
+    *(name for op in OPS.values() if op.nin == 1 for name in (op.name, *op.aliases) if name not in ("real", "imag")),
+    *"clip round isclose allclose nan_to_num".split(),
+    # reductions, statistics and scans
+    *"sum prod min max mean var std all any argmin argmax count_nonzero ptp cumsum cumprod".split(),
+    *"average median percentile quantile trace".split(),
+    # order
+    *"argsort argpartition searchsorted unique digitize".split(),
+    # rearrangement and choice
+    *"resplit resplit_ balance balance_ redistribute redistribute_ swapaxes expand_dims squeeze broadcast_to".split(),
+    *"flip roll rot90 ravel flatten repeat tril triu diagonal nonzero take choose put fill_diagonal".split(),
+    # products
+    "dot",
+]
 """Functions that are methods, too, with the array as first argument."""
+
+IN_PLACE = ("sort", "partition")
+"""Functions whose methods change the array and return nothing."""
 
 _ACCEPTED = (DNDarray, bool, int, float, complex, np.ndarray, np.generic, torch.Tensor, list, tuple)
 
@@ -91,7 +100,7 @@ def _in_place(name: str, function: Callable) -> Callable:
             target: Any = other
             computed = compute_type(op.kind, name, (self, other))
             check_range(other, computed)
-            if op.with_scalar is None:
+            if op.in_place is None or computed in STORED_ONLY:
                 target = torch.tensor(other, dtype=computed, device=self.device)
         else:
             other = as_operand(other, self.comm, self.device)
@@ -102,10 +111,10 @@ def _in_place(name: str, function: Callable) -> Callable:
             target = target if target.dtype is computed else target.to(computed)
         if not can_cast(computed, tensor.dtype, "same_kind"):
             raise TypeError(f"{name} in place would give {computed}, which does not go into an array of {tensor.dtype}")
-        if op.in_place is not None and computed is tensor.dtype:
+        if op.in_place is not None and computed is tensor.dtype and computed in direct:
             op.in_place(tensor, target)
         else:
-            tensor.copy_(op.fn(tensor.to(computed), target))
+            tensor.copy_(run(op.fn, tensor.to(computed), target))
         return self
 
     return method
@@ -121,8 +130,20 @@ def _delegate(name: str, function: Callable) -> Callable:
     return method
 
 
-def _reshape(self: DNDarray, *shape: Any, new_split: Any = "keep") -> DNDarray:
-    return manipulation.reshape(self, shape[0] if len(shape) == 1 else shape, new_split=new_split)
+def _in_its_place(name: str, function: Callable) -> Callable:
+    """What NumPy's method of this name does: the function's result takes the place of the array's elements."""
+
+    def method(self: DNDarray, *args: Any, **options: Any) -> None:
+        self[...] = function(self, *args, **options)
+
+    method.__name__ = name
+    method.__qualname__ = f"DNDarray.{name}"
+    method.__doc__ = f"`{name}` in place, as in NumPy; see the function of this name, which returns a new array."
+    return method
+
+
+def _reshape(self: DNDarray, *shape: Any, **options: Any) -> DNDarray:
+    return manipulation.reshape(self, shape[0] if len(shape) == 1 else shape, **options)
 
 
 def _transpose(self: DNDarray, *axes: Any) -> DNDarray:
@@ -130,26 +151,42 @@ def _transpose(self: DNDarray, *axes: Any) -> DNDarray:
     return manipulation.transpose(self, order)
 
 
-def install(functions: dict[str, Callable]) -> None:
-    """Give the array its methods and operators; `functions` are all public functions by name."""
+def _compress(self: DNDarray, condition: Any, *args: Any, **options: Any) -> DNDarray:
+    """The parts along an axis for which `condition` holds; see `dnd.compress`."""
+    return gathering.compress(condition, self, *args, **options)
+
+
+def _operators(functions: dict[str, Callable]) -> Iterator[tuple[str, Any]]:
     for word, name in OPERATORS.items():
         function = functions[name]
-        setattr(DNDarray, f"__{word}__", _operator(function, reflected=False))
-        setattr(DNDarray, f"__r{word}__", _operator(function, reflected=True))
+        yield f"__{word}__", _operator(function, reflected=False)
+        yield f"__r{word}__", _operator(function, reflected=True)
         if word != "divmod":
-            setattr(DNDarray, f"__i{word}__", _in_place(name, function))
+            yield f"__i{word}__", _in_place(name, function)
     for word, name in COMPARISONS.items():
-        setattr(DNDarray, f"__{word}__", _operator(functions[name], reflected=False))
+        yield f"__{word}__", _operator(functions[name], reflected=False)
     for word, name in UNARY.items():
-        setattr(DNDarray, f"__{word}__", _delegate(f"__{word}__", functions[name]))
+        yield f"__{word}__", _delegate(f"__{word}__", functions[name])
+    yield "__getitem__", indexing.getitem
+    yield "__setitem__", indexing.setitem
+
+
+def _methods(functions: dict[str, Callable]) -> Iterator[tuple[str, Any]]:
     for name in METHODS:
-        setattr(DNDarray, name, _delegate(name, functions[name]))
+        yield name, _delegate(name, functions[name])
+    for name in IN_PLACE:
+        yield name, _in_its_place(name, functions[name])
     for name, method in (("reshape", _reshape), ("transpose", _transpose)):
         method.__doc__ = functions[name].__doc__
-        setattr(DNDarray, name, method)
-    for name, function in (("__getitem__", indexing.getitem), ("__setitem__", indexing.setitem)):
-        setattr(DNDarray, name, function)
+        yield name, method
+    yield "compress", _compress
     for name, function in (("T", manipulation.transpose), ("mT", manipulation.matrix_transpose)):
-        setattr(DNDarray, name, property(function, doc=function.__doc__))
+        yield name, property(function, doc=function.__doc__)
     for name in ("real", "imag"):
-        setattr(DNDarray, name, property(functions[name], doc=functions[name].__doc__))
+        yield name, property(functions[name], doc=functions[name].__doc__)
+
+
+def install(functions: dict[str, Callable]) -> None:
+    """Give the array its methods and operators; `functions` are all public functions by name."""
+    for name, member in (*_operators(functions), *_methods(functions)):
+        setattr(DNDarray, name, member)

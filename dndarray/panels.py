@@ -3,65 +3,36 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .communication import Communicator, Request
-from .layout import Grid, Layout
+from .layout import Layout, balanced_counts
 from .memory import fresh
-from .redistribution import move
+from .placement import Labels
 
-__all__ = ["Kernel", "Labels", "Operand", "stream", "sum_over"]
+__all__ = ["Kernel", "Operand", "stream", "sum_over"]
 
 PANEL = 6 * 2**20
 """Bytes of one panel that travels, at most; two are held at a time."""
+
+SMALL = 2**16
+"""Bytes of a partial product up to which one all-reduce is cheaper than a reduction to each process of its part."""
 
 PART = 4 * 2**20
 """Bytes of one part of a partial product that is reduced; MPI holds as much again for each under way."""
 
 
-class Labels(NamedTuple):
-    """The axes of both operands and of the result, one letter each; every letter of an operand is in another term."""
-
-    a: str
-    b: str
-    c: str
-
-    def kind(self, label: str) -> str:
-        if label not in self.c:
-            return "summed"
-        return "batch" if label in self.a and label in self.b else "free"
-
-
 class Operand:
-    """A local part with its layout and labels, free of gradients: what the rules move about."""
+    """A local part with its layout and labels, free of gradients."""
 
     def __init__(self, tensor: Tensor, layout: Layout, labels: str, comm: Communicator) -> None:
         self.tensor, self.layout, self.labels, self.comm = tensor, layout, labels, comm
-
-    def deals(self, g: int) -> str | None:
-        axis = self.layout.axes[g]
-        return None if axis is None else self.labels[axis]
-
-    def deal(self, grid: Grid, dealt: Sequence[str | None], counts: Sequence[Any]) -> None:
-        """Move to the layout that deals out these labels."""
-        axes = tuple(None if label is None else self.labels.index(label) for label in dealt)
-        target = Layout(self.layout.shape, grid, axes, counts)
-        self.tensor = move(self.tensor, self.layout, target, self.comm)
-        self.layout = target
-
-    def set(self, g: int, label: str | None, counts: Any = None) -> None:
-        """Deal out `label` along grid axis `g`, and nowhere else."""
-        dealt = [self.deals(h) for h in range(self.layout.grid.ndim)]
-        full = list(self.layout.counts)
-        if label in dealt and label is not None:
-            full[dealt.index(label)] = None
-            dealt[dealt.index(label)] = None
-        dealt[g], full[g] = label, counts
-        self.deal(self.layout.grid, dealt, full)
 
     def whole(self) -> Tensor:
         return self.tensor
@@ -106,6 +77,8 @@ class Kernel:
 
     def __call__(self, a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> Tensor:
         """out = a b, or out += a b."""
+        if a.device.type == "cpu" and a.dtype is not torch.bfloat16 and self._free_size(out) == 1:
+            return self._dot(a, b, out, add)
         first, second = (a, self.labels.a), (b, self.labels.b)
         if self.transposed:
             first, second = second, first
@@ -127,6 +100,16 @@ class Kernel:
         else:
             target.baddbmm_(left, right)
         return out
+
+    def _free_size(self, out: Tensor) -> int:
+        return math.prod(out.shape[len(self.batch) :])
+
+    def _dot(self, a: Tensor, b: Tensor, out: Tensor, add: bool) -> Tensor:
+        """Many products of vectors: NumPy's loops are several times faster than a batch of tiny matrix products."""
+        number = {x: i for i, x in enumerate(self.order + "".join(self.summed))}
+        names = [[number[x] for x in term] for term in (self.labels.a, self.labels.b, self.order)]
+        product = np.einsum(a.resolve_conj().numpy(), names[0], b.resolve_conj().numpy(), names[1], names[2])
+        return out.add_(torch.as_tensor(product)) if add else out.copy_(torch.as_tensor(product))
 
     def finish(self, out: Tensor) -> Tensor:
         """The result with its axes in the order asked for."""
@@ -155,7 +138,7 @@ def _panel(op: Operand, g: int | None, label: str, start: int, stop: int) -> Req
     along = op.comm.along(op.layout.grid, (g,))
     offsets = op.layout.offsets[g]
     assert offsets is not None
-    owner = next(r for r in range(along.size) if offsets[r] <= start < offsets[r + 1])
+    owner = bisect_right(offsets, start) - 1
     if owner == along.rank:
         part = op.tensor.narrow(axis, start - offsets[owner], stop - start)
     else:
@@ -232,35 +215,29 @@ def _reduce_parts(
 
 def sum_over(
     a: Operand, b: Operand, kernel: Kernel, grid_axes: tuple[int, ...], scatter: str | None, full: Tensor | None
-) -> tuple[Tensor, Any]:
-    """Reduce partial products along grid axes; the result is split along `scatter` or replicated.
+) -> Tensor:
+    """Reduce partial products along grid axes; the result is split along `scatter`, balanced, or replicated.
 
-    `full` is the partial product, if panels had to travel to make it.
+    `full` is the partial product, if panels had to travel to make it. A small one is reduced as a whole.
     """
     grid, comm = a.layout.grid, a.comm
     along = comm.along(grid, grid_axes)
     sizes = kernel.sizes(a.tensor, b.tensor) if full is None else dict(zip(kernel.order, full.shape, strict=True))
-    label = scatter or next((x for x in kernel.order), None)
-    if label is None:
-        partial = kernel(a.tensor, b.tensor, kernel.empty(a.tensor, b.tensor)) if full is None else full
-        return along.allreduce(partial), None
-    n = sizes[label]
-    axis = kernel.order.index(label)
+    label = scatter or next(iter(kernel.order), None)
+    n = 1 if label is None else sizes[label]
+    shares = balanced_counts(n, along.size) if scatter else (n,)
+    offsets = (0, *accumulate(shares))
+    mine = along.rank if scatter else 0
     row = max(1, math.prod(sizes[x] for x in kernel.order if x != label) * a.tensor.element_size())
-    width = max(1, PART // row)
-    counts: Any = None
-    if scatter is None:
-        cuts: list[tuple[int, int, int | None]] = [(low, min(low + width, n), None) for low in range(0, n, width)]
-        first, mine = 0, n
-    else:
-        draft = Layout((n,), Grid(along.size), 0)
-        counts, offsets = draft.counts[0], draft.offsets[0]
-        assert counts is not None and offsets is not None
-        cuts = []
-        for low, high in _cuts(n, [offsets], width):
-            cuts.append((low, high, next(r for r in range(along.size) if offsets[r] <= low < offsets[r + 1])))
-        first, mine = offsets[along.rank], counts[along.rank]
-    out = kernel.empty(a.tensor, b.tensor, sizes | {label: mine})
+    if label is None or n * row <= SMALL:
+        partial = kernel(a.tensor, b.tensor, kernel.empty(a.tensor, b.tensor)) if full is None else full
+        total = along.allreduce(partial)
+        return total if label is None else total.narrow(kernel.order.index(label), offsets[mine], shares[mine])
+    axis = kernel.order.index(label)
+    cuts = []
+    for low, high in _cuts(n, [offsets], max(1, PART // row)):
+        cuts.append((low, high, bisect_right(offsets, low) - 1 if scatter else None))
+    out = kernel.empty(a.tensor, b.tensor, sizes | {label: shares[mine]})
 
     def product(low: int, high: int) -> Tensor:
         if full is not None:
@@ -269,4 +246,4 @@ def sum_over(
         right = b.tensor.narrow(b.axis(label), low, high - low) if label in b.labels else b.tensor
         return kernel(left, right, kernel.empty(left, right))
 
-    return _reduce_parts(product, out, axis, cuts, along, first), counts
+    return _reduce_parts(product, out, axis, cuts, along, offsets[mine])

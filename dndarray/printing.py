@@ -7,25 +7,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy import get_printoptions, printoptions, set_printoptions
 
 from .array import DNDarray
 from .layout import Layout
 
-__all__ = ["html_repr", "local_repr", "print"]
+__all__ = [
+    "array2string",
+    "array_repr",
+    "array_str",
+    "get_printoptions",
+    "print",
+    "printoptions",
+    "set_printoptions",
+]
 
-EDGE = 3
-"""How many indices at each end of an axis are shown of a long array."""
 
-THRESHOLD = 1000
-"""Arrays of more elements are abbreviated."""
-
-
-def _text(tensor: torch.Tensor, indent: int) -> str:
-    tensor = tensor.detach().cpu().resolve_conj()
-    values = tensor.to(torch.float32) if tensor.dtype is torch.bfloat16 else tensor
-    return np.array2string(
-        values.numpy(), separator=", ", prefix=" " * indent, threshold=THRESHOLD, edgeitems=EDGE, max_line_width=100
-    )
+def _values(x: DNDarray) -> np.ndarray:
+    """This process's part as NumPy prints it."""
+    local = x.larray.detach().cpu().resolve_conj().resolve_neg()
+    return (local.float() if local.dtype is torch.bfloat16 else local).numpy()
 
 
 def local_repr(x: DNDarray) -> str:
@@ -38,7 +39,8 @@ def local_repr(x: DNDarray) -> str:
     dtype = str(x.dtype).removeprefix("torch.")
     grad = ", requires_grad=True" if x.requires_grad else ""
     head = f"dndarray(shape={x.shape}, dtype={dtype}, split={x.split}{grid}, device={x.device}{grad}, {place},"
-    return f"{head}\n         {_text(x.larray, 9)})"
+    text = np.array2string(_values(x), separator=", ", prefix=" " * 9, max_line_width=100)
+    return f"{head}\n         {text})"
 
 
 def html_repr(x: DNDarray) -> str:
@@ -90,17 +92,60 @@ def _drawing(layout: Layout, rank: int, length: int = 120, most: int = 64) -> st
     return f"<svg width='{width:.0f}' height='{height:.0f}' xmlns='http://www.w3.org/2000/svg'>{parts}</svg>"
 
 
-def _summary(x: DNDarray) -> DNDarray:
-    """The corners that a printed abbreviation shows, on every process: bounded, whatever the size of `x`."""
-    from .manipulation import concatenate, resplit
+def _summary(x: DNDarray, edge: int) -> DNDarray:
+    """The corners that an abbreviation shows, on every process: bounded, whatever the size of `x`."""
+    from .manipulation import concatenate
 
-    if x.size > THRESHOLD:
-        for axis, n in enumerate(x.shape):
-            if n > 2 * EDGE + 1:
-                before: Any = (slice(None),) * axis
-                # One more than is shown, so that NumPy writes the dots.
-                x = concatenate([x[(*before, slice(0, EDGE + 1))], x[(*before, slice(n - EDGE, n))]], axis)
-    return resplit(x, None)
+    for axis, n in enumerate(x.shape):
+        if n > 2 * edge + 1:
+            before: Any = (slice(None),) * axis
+            # One more than is shown, so that NumPy writes the dots.
+            x = concatenate([x[(*before, slice(0, edge + 1))], x[(*before, slice(n - edge, n))]], axis)
+    return x
+
+
+def array2string(
+    a: Any,
+    max_line_width: int | None = None,
+    precision: int | None = None,
+    suppress_small: bool | None = None,
+    separator: str = " ",
+    prefix: str = "",
+    *,
+    threshold: int | None = None,
+    edgeitems: int | None = None,
+    **options: Any,
+) -> str:
+    """The values of a whole array as text, on every process; long ones abbreviated, as NumPy does.
+
+    Collective. Arguments are NumPy's. Communication: what is shown is made whole on every process, by one collective
+    and, if the array is abbreviated, one more for each long axis.
+    """
+    from .elementwise import as_operand
+    from .manipulation import resplit
+
+    x = as_operand(a).detach()
+    limits = np.get_printoptions()
+    threshold = limits["threshold"] if threshold is None else threshold
+    edgeitems = limits["edgeitems"] if edgeitems is None else edgeitems
+    long = x.size > threshold
+    values = _values(resplit(_summary(x, edgeitems) if long else x, None))
+    return np.array2string(
+        values, max_line_width, precision, suppress_small, separator, prefix,
+        threshold=0 if long else threshold, edgeitems=edgeitems, **options,
+    )  # fmt: skip
+
+
+def array_str(
+    a: Any, max_line_width: int | None = None, precision: int | None = None, suppress_small: bool | None = None
+) -> str:
+    """The values of a whole array as text, on every process. Collective; as `array2string`."""
+    return array2string(a, max_line_width, precision, suppress_small)
+
+
+def array_repr(arr: DNDarray) -> str:
+    """What `repr` gives: metadata and this process's part. Local."""
+    return repr(arr)
 
 
 def print(x: Any, *args: Any, **options: Any) -> None:  # noqa: A001 - the word that users look for
@@ -115,11 +160,7 @@ def print(x: Any, *args: Any, **options: Any) -> None:  # noqa: A001 - the word 
     texts = []
     for item in items:
         if isinstance(item, DNDarray):
-            shown = _summary(item.detach())
-            values = shown.larray.cpu().resolve_conj()
-            values = values.float() if values.dtype is torch.bfloat16 else values
-            threshold = 0 if item.size > THRESHOLD else THRESHOLD
-            text = np.array2string(values.numpy(), separator=", ", threshold=threshold, edgeitems=EDGE)
+            text = array2string(item, separator=", ")
             dtype = str(item.dtype).removeprefix("torch.")
             texts.append(f"{text}\n(shape {item.shape}, {dtype}, split={item.split})" if item.ndim else text)
         else:

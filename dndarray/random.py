@@ -20,6 +20,7 @@ from .broadcasting import broadcast_shapes
 from .communication import as_comm
 from .creation import make_layout
 from .device import as_device
+from .distributions import METHODS
 from .elementwise import FUNCTIONS, as_operand
 from .layout import Layout, normalize_axis
 from .types import as_dtype, kind
@@ -41,6 +42,7 @@ __all__ = [
     "shuffle",
     "standard_normal",
     "uniform",
+    *METHODS,
 ]
 
 _RUN = 1024
@@ -410,6 +412,9 @@ def _below(x: DNDarray, low: float, high: float, target: torch.dtype) -> DNDarra
     return DNDarray(x.larray.to(target).clamp_(max=float(edge)), x.layout, x.comm)
 
 
+for _name, _method in METHODS.items():
+    setattr(Generator, _name, _method)
+
 _default = Generator()
 
 
@@ -437,6 +442,7 @@ bernoulli = _default.bernoulli
 permutation = _default.permutation
 shuffle = _default.shuffle
 choice = _default.choice
+globals().update({name: getattr(_default, name) for name in METHODS})
 
 
 def rand(*shape: int, **options: Any) -> DNDarray:

@@ -13,8 +13,9 @@ from .collectives import needs_grad
 from .communication import Communicator, Request
 from .layout import Box, Layout, is_local, moves
 from .memory import Staging, fresh
+from .unsigned import moved
 
-__all__ = ["Job", "exchange", "move"]
+__all__ = ["Job", "assemble", "exchange", "move"]
 
 IN_FLIGHT = 16 * 2**20
 """Bytes that a process has packed and sent at a time, and as many again that it is receiving."""
@@ -63,6 +64,32 @@ def move(tensor: Tensor, source: Layout, target: Layout, comm: Communicator) -> 
     return tensor if source is target else exchange(comm, [Job(source, target)], [tensor])[0]
 
 
+class _Assembly(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, comm: Communicator, jobs: Sequence[Job], places: Sequence[tuple], shape: tuple, *tensors: Tensor
+    ) -> Tensor:
+        ctx.comm, ctx.jobs, ctx.places = comm, jobs, places
+        result = fresh(shape, tensors[0])
+        _run(comm, jobs, tensors, [result[place] for place in places])
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        jobs = [job.inverse() for job in ctx.jobs]
+        return None, None, None, None, *exchange(ctx.comm, jobs, [grad[place] for place in ctx.places])
+
+
+def assemble(
+    comm: Communicator, jobs: Sequence[Job], places: Sequence[tuple], shape: tuple[int, ...], tensors: Sequence[Tensor]
+) -> Tensor:
+    """A tensor of `shape` of which each job fills one place (an index of slices), all of them the whole.
+
+    Communication: as `exchange`. What arrives is received where it is to lie.
+    """
+    return _Assembly.apply(comm, jobs, places, shape, *tensors)
+
+
 def _local_index(box: Box, origin: Sequence[int]) -> tuple[slice, ...]:
     return tuple(slice(start - o, stop - o) for (start, stop), o in zip(box, origin, strict=True))
 
@@ -71,7 +98,10 @@ def _starts(box: Box) -> list[int]:
     return [start for start, _ in box]
 
 
-def _run(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) -> list[Tensor]:
+def _run(
+    comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor], into: Sequence[Tensor] | None = None
+) -> list[Tensor]:
+    """What the jobs give, each in memory of its own or as a view; `into` says where to put it instead."""
     results: list[Tensor | None] = [None] * len(jobs)
     travelling = []
     for i, (job, tensor) in enumerate(zip(jobs, tensors, strict=True)):
@@ -82,9 +112,13 @@ def _run(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) -> 
         else:
             travelling.append(i)
     if travelling:
-        arrived = _travel(comm, [jobs[i] for i in travelling], [tensors[i] for i in travelling])
+        landing = [None if into is None or jobs[i].flips else into[i] for i in travelling]
+        arrived = _travel(comm, [jobs[i] for i in travelling], [tensors[i] for i in travelling], landing)
         for i, tensor in zip(travelling, arrived, strict=True):
             results[i] = tensor
+    for place, result in zip(into or (), results, strict=False):
+        if place is not result:
+            place.copy_(result)  # type: ignore[arg-type]
     return results  # type: ignore[return-value]
 
 
@@ -122,11 +156,13 @@ def _cut(box: Box, itemsize: int, limit: int) -> Iterator[Box]:
         yield from _cut((*box[:axis], (low, min(low + step, stop)), *box[axis + 1 :]), itemsize, limit)
 
 
-def _travel(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) -> list[Tensor]:
+def _travel(
+    comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor], into: Sequence[Tensor | None]
+) -> list[Tensor]:
     rank = comm.rank
     limit = max(2**16, min(ROUND, IN_FLIGHT // comm.size))
     results, sends, receives = [], [], []
-    for job, tensor in zip(jobs, tensors, strict=True):
+    for job, tensor, place in zip(jobs, tensors, into, strict=True):
         origin = _starts(job.source.box(rank))
         target = job.target.box(rank)
         if job.flips:
@@ -135,7 +171,7 @@ def _travel(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) 
                 for a, ((s, t), n) in enumerate(zip(target, job.target.shape, strict=True))
             )
         landing = _starts(target)
-        result = fresh([t - s for s, t in target], tensor)
+        result = fresh([t - s for s, t in target], tensor) if place is None else place
         outgoing, incoming = moves(job.source, job.target, rank, job.flips)
         for peer, box in outgoing:
             parts = [(peer, tensor[_local_index(part, origin)]) for part in _cut(box, tensor.element_size(), limit)]
@@ -151,7 +187,7 @@ def _travel(comm: Communicator, jobs: Sequence[Job], tensors: Sequence[Tensor]) 
         results.append(result)
     if comm.size > 1:
         _pipeline(comm, sends, receives, (*jobs, *(tensor.dtype for tensor in tensors)))
-    return [r.flip(job.flips) if job.flips else r for r, job in zip(results, jobs, strict=True)]
+    return [moved(torch.flip, r, job.flips) if job.flips else r for r, job in zip(results, jobs, strict=True)]
 
 
 _staging = Staging()

@@ -9,7 +9,7 @@ argument of an extremum two (value, then index). Gradients: through all of them 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -19,11 +19,13 @@ from .array import DNDarray, wrap
 from .broadcasting import align_to
 from .collectives import all_reduce
 from .communication import Communicator
-from .elementwise import FUNCTIONS, apply, as_operand, store
+from .elementwise import FUNCTIONS, apply, as_local, as_operand, run, store
 from .layout import Layout, normalize_axes
-from .types import STORED_ONLY, as_dtype, kind, wide_of
+from .types import as_dtype, kind, wide_of
+from .unsigned import from_ordered, to_ordered
 
 __all__ = [
+    "BY_UFUNC",
     "REDUCTIONS",
     "Plan",
     "Reduction",
@@ -33,6 +35,7 @@ __all__ = [
     "document",
     "plan",
     "reduce",
+    "reduced_axes",
     "wrap_reduced",
 ]
 
@@ -74,6 +77,11 @@ def plan(layout: Layout, axes: tuple[int, ...], keepdims: bool) -> Plan:
     rest = [a for a in range(layout.ndim) if a not in axes]
     mapping = [None if a in axes else rest.index(a) for a in range(layout.ndim)]
     return Plan(axes, grid_axes, kept, layout.derive([layout.shape[a] for a in rest], mapping))
+
+
+def reduced_axes(axis: Axis, ndim: int) -> tuple[int, ...]:
+    """The axes to reduce; an array without axes has, as in NumPy, one to reduce all the same."""
+    return () if ndim == 0 and axis in (0, -1) else normalize_axes(axis, ndim)
 
 
 def join(part: Tensor, p: Plan, comm: Communicator, grid: Any, op: str) -> Tensor:
@@ -137,9 +145,36 @@ def _extreme(fn: Callable, identity: Callable) -> Callable:
         if x.numel():
             return fn(x, axes, keepdim=True) if axes else x
         shape = [1 if a in axes else n for a, n in enumerate(x.shape)]
-        return x.new_full(shape, identity(x.dtype)) + (x.sum() * 0 if x.requires_grad else 0)
+        neutral = x.new_full(shape, identity(x.dtype))
+        return neutral + x.sum() * 0 if x.requires_grad else neutral
 
     return reduce
+
+
+def _fold(fn: Callable[[Tensor, Tensor], Tensor], identity: Callable) -> Callable:
+    """A reduction by an associative function that has no kernel for it: half of what is left with the other half."""
+
+    def reduce(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+        for axis in axes:
+            if x.shape[axis] == 0:
+                x = x.new_full([1 if a == axis else n for a, n in enumerate(x.shape)], identity(x.dtype))
+            while (n := x.shape[axis]) > 1:
+                first, second, odd = x.split([n // 2, n // 2, n % 2], axis)
+                x = torch.cat([fn(first, second), odd], axis)
+        return x
+
+    return reduce
+
+
+def ones_of(dtype: torch.dtype) -> int:
+    """The integer all of whose bits are set."""
+    return -1 if dtype.is_signed else _highest(dtype)
+
+
+def _bits(dtype: torch.dtype) -> torch.dtype:
+    if kind(dtype) > 1:
+        raise TypeError(f"bit by bit one reduces integers and bools, not {dtype}")
+    return dtype
 
 
 REDUCTIONS = {
@@ -153,6 +188,15 @@ REDUCTIONS = {
         Reduction("max", _extreme(torch.amax, _lowest), "max", _lowest, _same, "Largest element; NaN if there is one."),
         Reduction("all", _bool_reduce(torch.all), "all", lambda t: True, _bool, "Whether all elements are true."),
         Reduction("any", _bool_reduce(torch.any), "any", lambda t: False, _bool, "Whether any element is true."),
+        *(
+            Reduction(name, _fold(getattr(torch, name), identity), op, identity, result, f"{name} of all elements.")
+            for name, op, identity, result in (
+                ("bitwise_and", "and", ones_of, _bits),
+                ("bitwise_or", "or", lambda t: 0, _bits),
+                ("bitwise_xor", "xor", lambda t: 0, _bits),
+                ("logical_xor", "xor", lambda t: False, _bool),
+            )
+        ),
     )
 }
 
@@ -170,8 +214,8 @@ def masked(x: DNDarray, where: Any) -> Tensor | None:
 
 
 def check_ordered(dtype: torch.dtype, name: str) -> None:
-    if dtype.is_complex or dtype in STORED_ONLY:
-        raise TypeError(f"{name} needs an order, and torch has none for {dtype}; convert with astype")
+    if dtype.is_complex:
+        raise TypeError(f"{name} needs an order, and torch has none for {dtype}; take real parts or absolute values")
 
 
 def check_nonempty(x: DNDarray, axes: tuple[int, ...], name: str) -> None:
@@ -191,14 +235,15 @@ def reduce(
 ) -> DNDarray:
     """Reduce `x` as the row of the table says."""
     x = as_operand(x)
-    p = plan(x.layout, normalize_axes(axis, x.ndim), keepdims)
+    p = plan(x.layout, reduced_axes(axis, x.ndim), keepdims)
+    computed = as_dtype(dtype) if dtype is not None else row.result(x.dtype)
     local = x.larray
     if row.op in ("min", "max"):
         check_ordered(local.dtype, row.name)
         if initial is None:
             check_nonempty(x, p.axes, row.name)
-    computed = as_dtype(dtype) if dtype is not None else row.result(local.dtype)
-    if row.op not in ("any", "all"):
+        local = to_ordered(local)
+    elif row.op not in ("any", "all"):
         local = local.to(computed)
     mask = masked(x, where)
     if mask is not None:
@@ -206,16 +251,24 @@ def reduce(
             mask, local, torch.tensor(row.identity(local.dtype), dtype=local.dtype, device=local.device)
         )
     result = join(row.fn(local, p.axes), p, x.comm, x.layout.grid, row.op)
+    result = from_ordered(result, computed) if row.op in ("min", "max") else result.to(computed)
     if initial is not None:
-        result = _combine(row.op, result, initial)
-    array = wrap_reduced(result.to(computed), p, x.comm)
+        result = run(_WITH_INITIAL[row.op], result, as_local(initial, computed, x.device))
+    array = wrap_reduced(result, p, x.comm)
     return array if out is None else store(array, out)
 
 
-def _combine(op: str, result: Tensor, initial: Any) -> Tensor:
-    initial = torch.as_tensor(initial.larray if isinstance(initial, DNDarray) else initial).to(result)
-    functions: dict[str, Callable] = {"sum": torch.add, "prod": torch.mul, "min": torch.minimum, "max": torch.maximum}
-    return functions[op](result, initial)
+_WITH_INITIAL: dict[str, Callable] = {
+    "sum": torch.add,
+    "prod": torch.multiply,
+    "min": torch.minimum,
+    "max": torch.maximum,
+    "any": torch.logical_or,
+    "all": torch.logical_and,
+    "and": torch.bitwise_and,
+    "or": torch.bitwise_or,
+    "xor": torch.bitwise_xor,
+}
 
 
 _DOC = """{summary}
@@ -267,8 +320,8 @@ def _make(row: Reduction) -> Callable:
     return document(truth, row.name, row.summary, "")
 
 
-for _row in REDUCTIONS.values():
-    FUNCTIONS[_row.name] = _make(_row)
+for _name in ("sum", "prod", "min", "max", "all", "any"):
+    FUNCTIONS[_name] = _make(REDUCTIONS[_name])
 FUNCTIONS["amin"], FUNCTIONS["amax"] = FUNCTIONS["min"], FUNCTIONS["max"]
 
 
@@ -308,3 +361,15 @@ def ptp(x: Any, axis: Axis = None, out: DNDarray | None = None, keepdims: bool =
 
 
 FUNCTIONS["count_nonzero"], FUNCTIONS["ptp"] = count_nonzero, ptp
+
+BY_UFUNC: dict[str, Callable] = {
+    "add": FUNCTIONS["sum"],
+    "multiply": FUNCTIONS["prod"],
+    "maximum": FUNCTIONS["max"],
+    "minimum": FUNCTIONS["min"],
+    "fmax": FUNCTIONS["nanmax"],
+    "fmin": FUNCTIONS["nanmin"],
+    **{_op: partial(reduce, REDUCTIONS[_name]) for _op, _name in (("logical_and", "all"), ("logical_or", "any"))},
+    **{_op: partial(reduce, REDUCTIONS[_op]) for _op in ("bitwise_and", "bitwise_or", "bitwise_xor", "logical_xor")},
+}
+"""What `ufunc.reduce` computes, for the ufuncs that have it."""

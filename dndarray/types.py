@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -33,10 +34,7 @@ _TO_NUMPY = {dtype: np.dtype(name) for name, dtype in TYPES.items() if name != "
 _FROM_NUMPY = {value: key for key, value in _TO_NUMPY.items()}
 
 STORED_ONLY = frozenset({torch.uint16, torch.uint32, torch.uint64})
-"""Types for which torch has next to no kernels: it neither adds nor compares them."""
-
-finfo = torch.finfo
-iinfo = torch.iinfo
+"""Types for which torch has next to no kernels: it neither adds nor compares them (see `unsigned`)."""
 
 
 def as_dtype(dtype: DTypeLike) -> torch.dtype:
@@ -151,9 +149,69 @@ def real_of(dtype: torch.dtype) -> torch.dtype:
     return {torch.complex64: torch.float32, torch.complex128: torch.float64}.get(dtype, dtype)
 
 
+@dataclass(frozen=True)
+class Finfo:
+    """Limits of a floating type; of complex numbers, that of their parts."""
+
+    bits: int
+    eps: float
+    """Distance from 1 to the next larger number."""
+    max: float
+    min: float
+    smallest_normal: float
+    resolution: float
+    dtype: torch.dtype
+
+    @property
+    def tiny(self) -> float:
+        """The smallest positive number of full precision, by its other name."""
+        return self.smallest_normal
+
+
+@dataclass(frozen=True)
+class Iinfo:
+    """Limits of an integer type."""
+
+    bits: int
+    max: int
+    min: int
+    dtype: torch.dtype
+
+
+def finfo(type: Any, /) -> Finfo:  # noqa: A002 - the Array API's name
+    """Limits of a floating type, given as a dtype or as an array of it.
+
+    >>> finfo("float32").eps
+    1.1920928955078125e-07
+    """
+    dtype = real_of(_type_of(type))
+    if not dtype.is_floating_point:
+        raise ValueError(f"finfo takes floating types, not {dtype}; use iinfo")
+    info = torch.finfo(dtype)
+    return Finfo(info.bits, info.eps, info.max, info.min, info.smallest_normal, info.resolution, dtype)
+
+
+def iinfo(type: Any, /) -> Iinfo:  # noqa: A002 - the Array API's name
+    """Limits of an integer type, given as a dtype or as an array of it.
+
+    >>> iinfo("uint64").max
+    18446744073709551615
+    """
+    dtype = _type_of(type)
+    if kind(dtype) != 1:
+        raise ValueError(f"iinfo takes integer types, not {dtype}; use finfo")
+    info = torch.iinfo(dtype)
+    return Iinfo(info.bits, info.max, info.min, dtype)
+
+
+def _type_of(value: Any) -> torch.dtype:
+    """The dtype of an array, or that which a dtype-like value names."""
+    return as_dtype(value if isinstance(value, type) else getattr(value, "dtype", value))
+
+
 def can_cast(from_: Any, to: DTypeLike, casting: str = "safe") -> bool:
     """Whether `from_` (an array or a dtype) can be cast under NumPy's rule `casting`."""
-    source, target = as_dtype(getattr(from_, "dtype", from_)), as_dtype(to)
+    source, target = _type_of(from_), as_dtype(to)
     if source is target or casting == "unsafe":
         return True
     if source in _TO_NUMPY and target in _TO_NUMPY:

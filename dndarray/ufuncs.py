@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .types import wide_of
+
 __all__ = ["OPS", "Op"]
 
 
@@ -18,9 +20,10 @@ class Op(NamedTuple):
     name: str
     fn: Callable
     kind: str
-    """In which type it computes: 'same' (the operands' common type), 'number' (the same, bools as int8), 'float' (at
-    least floating), 'divide' (integers as float64), 'compare' (common type, bool result), 'logical' (bool), 'bits'
-    (integers and bool only), 'test' (any type, bool result)."""
+    """In which type it computes: 'same' (the operands' common type), 'signed' (the same, no bools), 'number' (the same,
+    bools as int8), 'float' (at least floating), 'real' (at least floating, not complex), 'divide' (integers as
+    float64), 'compare' (common type, bool result), 'logical' (bool), 'bits' (integers and bool only), 'shift'
+    (integers, bools as int8), 'test' (any type, bool result)."""
     summary: str
     aliases: tuple[str, ...] = ()
     nin: int = 2
@@ -54,7 +57,7 @@ def _guarded(fn: Callable) -> Callable:
 
     def divide(x: Tensor, y: Tensor) -> Tensor:
         if x.dtype.is_floating_point:
-            return fn(x, y)
+            return fn(x, y).copysign(y) if fn is torch.remainder else fn(x, y)  # zeros have a sign, too
         x, y = torch.broadcast_tensors(x, y)
         zero = y == 0
         overflow = (y == -1) & (x == torch.iinfo(x.dtype).min)
@@ -113,7 +116,8 @@ def _lcm(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _cbrt(x: Tensor) -> Tensor:
-    return x.abs().pow(1 / 3).copysign(x)
+    wide = x.to(wide_of(x.dtype))
+    return wide.abs().pow(1 / 3).copysign(wide).to(x.dtype)
 
 
 def _reciprocal(x: Tensor) -> Tensor:
@@ -164,9 +168,9 @@ _IN_PLACE: dict[Callable, Callable] = {
 
 UNARY = [
     _unary("abs", "same", "Absolute value.", "absolute", fn=_keeping_bools(torch.abs)),
-    _unary("negative", "same", "Numerical negative."),
-    _unary("positive", "same", "The array itself, in a new one.", fn=lambda x: x.clone()),
-    _unary("sign", "same", "-1, 0 or 1; for complex numbers x / |x|.", fn=_sign),
+    _unary("negative", "signed", "Numerical negative."),
+    _unary("positive", "signed", "The array itself, in a new one.", fn=lambda x: x.clone()),
+    _unary("sign", "signed", "-1, 0 or 1; for complex numbers x / |x|.", fn=_sign),
     _unary("conj", "number", "Complex conjugate.", "conjugate", fn=lambda x: torch.conj(x).resolve_conj()),
     _unary("square", "number", "x * x."),
     _unary("reciprocal", "number", "1 / x.", fn=_reciprocal),
@@ -174,9 +178,9 @@ UNARY = [
     _unary("floor", "same", "Largest integer not above.", fn=_keeping_bools(torch.floor)),
     _unary("trunc", "same", "The integer nearest towards zero.", "fix", fn=_keeping_bools(torch.trunc)),
     _unary("rint", "float", "The nearest integer, halves to even.", fn=_rint),
-    _unary("fabs", "float", "Absolute value in floating point.", fn=torch.abs),
+    _unary("fabs", "real", "Absolute value in floating point.", fn=torch.abs),
     _unary("sqrt", "float", "Non-negative square root."),
-    _unary("cbrt", "float", "Cube root.", fn=_cbrt),
+    _unary("cbrt", "real", "Cube root.", fn=_cbrt),
     _unary("exp", "float", "e**x."),
     _unary("exp2", "float", "2**x."),
     _unary("expm1", "float", "exp(x) - 1, exact for small x."),
@@ -196,8 +200,8 @@ UNARY = [
     _unary("arcsinh", "float", "Inverse hyperbolic sine.", "asinh"),
     _unary("arccosh", "float", "Inverse hyperbolic cosine.", "acosh"),
     _unary("arctanh", "float", "Inverse hyperbolic tangent.", "atanh"),
-    _unary("deg2rad", "float", "Degrees to radians.", "radians"),
-    _unary("rad2deg", "float", "Radians to degrees.", "degrees"),
+    _unary("deg2rad", "real", "Degrees to radians.", "radians"),
+    _unary("rad2deg", "real", "Radians to degrees.", "degrees"),
     _unary("sinc", "divide", "sin(pi x) / (pi x)."),
     _unary("i0", "divide", "Modified Bessel function of the first kind, order 0."),
     _unary("isfinite", "test", "Neither infinite nor NaN."),
@@ -211,17 +215,17 @@ UNARY = [
     _unary("logical_not", "logical", "Truth of not x."),
     _unary("invert", "bits", "Bit by bit not.", "bitwise_not", "bitwise_invert", fn=torch.bitwise_not),
     _unary("bitwise_count", "bits", "Number of ones in the binary form of the absolute value.", fn=_bitwise_count),
-    _unary("spacing", "float", "Distance to the next number away from zero.", fn=_spacing),
+    _unary("spacing", "real", "Distance to the next number away from zero.", fn=_spacing),
     _unary("angle", "float", "Argument of a complex number, in radians.", fn=_angle),
     _unary("real", "same", "Real part.", fn=lambda x: torch.real(x) if x.is_complex() else x),
     _unary("imag", "same", "Imaginary part.", fn=lambda x: torch.imag(x) if x.is_complex() else torch.zeros_like(x)),
-    _unary("modf", "float", "Fractional and integral part.", fn=_modf, nout=2),
-    _unary("frexp", "float", "Mantissa and exponent of 2.", fn=torch.frexp, nout=2),
+    _unary("modf", "real", "Fractional and integral part.", fn=_modf, nout=2),
+    _unary("frexp", "real", "Mantissa and exponent of 2.", fn=torch.frexp, nout=2),
 ]
 
 BINARY = [
     _binary("add", "same", "x1 + x2."),
-    _binary("subtract", "same", "x1 - x2."),
+    _binary("subtract", "signed", "x1 - x2."),
     _binary("multiply", "same", "x1 * x2."),
     _binary("divide", "divide", "x1 / x2.", "true_divide"),
     _binary("floor_divide", "number", "Largest integer not above x1 / x2.", fn=_guarded(torch.floor_divide)),
@@ -233,21 +237,21 @@ BINARY = [
     _binary("minimum", "same", "The smaller; NaN if either is."),
     _binary("fmax", "same", "The larger; the other one where one is NaN."),
     _binary("fmin", "same", "The smaller; the other one where one is NaN."),
-    _binary("arctan2", "float", "Angle of the point (x2, x1), in radians.", "atan2"),
-    _binary("hypot", "float", "sqrt(x1**2 + x2**2) without overflow."),
-    _binary("logaddexp", "float", "log(exp(x1) + exp(x2)) without overflow."),
-    _binary("logaddexp2", "float", "log2(2**x1 + 2**x2) without overflow."),
-    _binary("copysign", "float", "The size of x1 with the sign of x2."),
-    _binary("nextafter", "float", "The next number from x1 towards x2."),
-    _binary("heaviside", "float", "0, x2 or 1 as x1 is below, at or above zero.", fn=_heaviside),
-    _binary("ldexp", "float", "x1 * 2**x2.", fn=_ldexp),
+    _binary("arctan2", "real", "Angle of the point (x2, x1), in radians.", "atan2"),
+    _binary("hypot", "real", "sqrt(x1**2 + x2**2) without overflow."),
+    _binary("logaddexp", "real", "log(exp(x1) + exp(x2)) without overflow."),
+    _binary("logaddexp2", "real", "log2(2**x1 + 2**x2) without overflow."),
+    _binary("copysign", "real", "The size of x1 with the sign of x2."),
+    _binary("nextafter", "real", "The next number from x1 towards x2."),
+    _binary("heaviside", "real", "0, x2 or 1 as x1 is below, at or above zero.", fn=_heaviside),
+    _binary("ldexp", "real", "x1 * 2**x2.", fn=_ldexp),
     _binary("gcd", "bits", "Greatest common divisor.", fn=_gcd),
     _binary("lcm", "bits", "Least common multiple.", fn=_lcm),
     _binary("bitwise_and", "bits", "Bit by bit and."),
     _binary("bitwise_or", "bits", "Bit by bit or."),
     _binary("bitwise_xor", "bits", "Bit by bit exclusive or."),
-    _binary("left_shift", "bits", "x1 << x2.", "bitwise_left_shift", fn=torch.bitwise_left_shift),
-    _binary("right_shift", "bits", "x1 >> x2.", "bitwise_right_shift", fn=torch.bitwise_right_shift),
+    _binary("left_shift", "shift", "x1 << x2.", "bitwise_left_shift", fn=torch.bitwise_left_shift),
+    _binary("right_shift", "shift", "x1 >> x2.", "bitwise_right_shift", fn=torch.bitwise_right_shift),
     _binary("logical_and", "logical", "Truth of x1 and x2."),
     _binary("logical_or", "logical", "Truth of x1 or x2."),
     _binary("logical_xor", "logical", "Truth of either x1 or x2."),

@@ -17,6 +17,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NoReturn
 
+os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy is imported: scikit-learn's dispatch asks for it
+
 import pytest
 from _pytest.config import create_terminal_writer
 from hypothesis import HealthCheck, Phase, settings

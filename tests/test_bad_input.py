@@ -55,7 +55,12 @@ AXES: dict[str, Case] = {
     "cumsum": (lambda x: x.cumsum(axis=2), ValueError, "`axis` (=2)", "[-2, 2)"),
     "flip": (lambda x: dnd.flip(x, 2), ValueError, "`axis` (=2)", "[-2, 2)"),
     "roll": (lambda x: dnd.roll(x, 1, 2), ValueError, "`axis` (=2)", "[-2, 2)"),
-    "roll by too many": (lambda x: dnd.roll(x, (1, 2), (0,)), ValueError, "`shift` (=(1, 2))", "`axis` (=(0,))"),
+    "roll by too many": (
+        lambda x: dnd.roll(x, (1, 2), (0, 1, 0)),
+        ValueError,
+        "`shift` (=(1, 2))",
+        "`axis` (=(0, 1, 0))",
+    ),
     "squeeze": (lambda x: x.squeeze(2), ValueError, "`axis` (=2)", "[-2, 2)"),
     "squeeze of many": (lambda x: x.squeeze(1), ValueError, "`axis` (=1)", "size 1", "(4, 3)"),
     "expand_dims": (lambda x: x.expand_dims(3), ValueError, "`axis` (=3)", "[-3, 3)"),
@@ -68,7 +73,7 @@ AXES: dict[str, Case] = {
     "concatenate": (lambda x: dnd.concatenate([x, x], 2), ValueError, "`axis` (=2)", "[-2, 2)"),
     "stack": (lambda x: dnd.stack([x, x], 3), ValueError, "`axis` (=3)", "[-3, 3)"),
     "take": (lambda x: dnd.take(x, [0], 2), ValueError, "`axis` (=2)", "[-2, 2)"),
-    "sum of a number": (lambda x: x[0, 0].sum(axis=0), ValueError, "`axis` (=0)", "no axes"),
+    "sum of a number": (lambda x: x[0, 0].sum(axis=1), ValueError, "`axis` (=1)", "no axes"),
 }
 
 SHAPES: dict[str, Case] = {

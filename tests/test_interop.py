@@ -39,7 +39,7 @@ def test_every_ufunc_of_the_table_is_reached_through_numpy(x: dnd.DNDarray) -> N
         ufunc = getattr(np, name)
         if not isinstance(ufunc, np.ufunc):
             continue
-        operands = [integers if op.kind == "bits" else x] * op.nin
+        operands = [integers if op.kind in ("bits", "shift") else x] * op.nin
         if name == "ldexp":
             operands[1] = integers
         if name == "arccosh":
@@ -167,9 +167,9 @@ def test_what_is_not_there_says_its_name_and_the_remedy(x: dnd.DNDarray, name: s
     assert traffic.total == 0
 
 
-@pytest.mark.parametrize("method", ["outer", "reduceat", "at"])
+@pytest.mark.parametrize("method", ["reduceat", "at"])
 def test_methods_of_ufuncs_that_are_not_there(x: dnd.DNDarray, method: str) -> None:
-    arguments = {"outer": (x, x), "reduceat": (x, [0, 2]), "at": (x, [0], 1)}[method]
+    arguments = {"reduceat": (x, [0, 2]), "at": (x, [0], 1)}[method]
     with pytest.raises(TypeError, match=rf"numpy.add.{method} is not implemented.*x\.numpy\(\)"):
         getattr(np.add, method)(*arguments)
     with pytest.raises(TypeError, match=r"numpy.arctan2.reduce is not implemented"):

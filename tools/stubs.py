@@ -58,12 +58,12 @@ ONE_AXIS = re.compile("(nan)?arg|cum")
 OVERLOADED = {
     "linspace": """
 @overload
-def linspace(start: complex, stop: complex, num: int = 50, endpoint: bool = True, retstep: Literal[False] = False,
-    dtype: DTypeLike = None, *, split: Split = None, device: Any = None, comm: Any = None,
+def linspace(start: ArrayLike, stop: ArrayLike, num: int = 50, endpoint: bool = True, retstep: Literal[False] = False,
+    dtype: DTypeLike = None, axis: int = 0, *, split: Split = None, device: Any = None, comm: Any = None,
     grid: Grid | Sequence[int] | None = None) -> DNDarray: ...
 @overload
-def linspace(start: complex, stop: complex, num: int = 50, endpoint: bool = True, *, retstep: Literal[True],
-    dtype: DTypeLike = None, split: Split = None, device: Any = None, comm: Any = None,
+def linspace(start: ArrayLike, stop: ArrayLike, num: int = 50, endpoint: bool = True, *, retstep: Literal[True],
+    dtype: DTypeLike = None, axis: int = 0, split: Split = None, device: Any = None, comm: Any = None,
     grid: Grid | Sequence[int] | None = None) -> tuple[DNDarray, Any]: ...
 """,
     "where": """
@@ -193,12 +193,20 @@ def origin(value: Any) -> str | None:
     return value.__module__.removeprefix("dndarray") if found else None
 
 
+def _family(name: str) -> str:
+    """The module of which a public name is."""
+    family = next(module for module in dnd._FAMILIES if name in module.__all__)
+    return family.__name__.removeprefix("dndarray")
+
+
 def entry(name: str, value: Any) -> str:
     """What the stub says of a public name."""
     if isinstance(value, ModuleType):
         return f"from . import {name} as {name}\n"
     if name in OVERLOADED:
         return OVERLOADED[name]
+    if any(type(value).__module__.startswith(library) for library in ("dndarray.", "numpy")):  # r_, s_, mgrid
+        return f"from {_family(name)} import {name} as {name}\n"
     if not callable(value):
         type_ = "None" if value is None else "torch.dtype" if isinstance(value, torch.dtype) else type(value).__name__
         return f"{name}: {type_}\n"

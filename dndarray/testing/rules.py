@@ -95,7 +95,8 @@ def _elementwise() -> Iterator[tuple[str, Case]]:
     numpy_names = {"isreal": "isreal", "abs": "abs"}
     for name, op in OPS.items():
         theirs = getattr(np, numpy_names.get(name, name))
-        make = "integer" if op.kind == "bits" else "bool" if op.kind == "logical" else _DOMAIN.get(name, "real")
+        integers = {"bits": "integer", "shift": "integer", "logical": "bool"}
+        make = integers.get(op.kind) or _DOMAIN.get(name, "real")
         if name == "ldexp":
             continue  # takes a float and an integer: tested by itself
         for shapes in _SHAPES_1 if op.nin == 1 else _SHAPES_2:
@@ -108,7 +109,7 @@ def _with_axis(function: Callable, axis: Any, **options: Any) -> Callable:
 
 def _reductions() -> Iterator[tuple[str, Case]]:
     names = [
-        *REDUCTIONS,
+        *(name for name in REDUCTIONS if name not in OPS),
         "mean",
         "var",
         "std",

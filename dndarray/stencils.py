@@ -1,0 +1,227 @@
+"""Functions of a neighbourhood of each element: every process's part, extended by what its neighbours hold.
+
+Where the elements of an extended axis come from (from within, from a neighbour, from beyond it, or, at the outer ends,
+from where the boundary rule says) follows from the layout alone: a table of indices, of which the remote ones travel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .array import DNDarray
+from .collectives import all_to_all
+from .communication import Communicator
+from .elementwise import as_operand
+from .layout import Layout, normalize_axes
+from .unsigned import moved
+
+__all__ = ["stencil"]
+
+
+def _reflect(i: np.ndarray, n: int) -> np.ndarray:
+    return np.minimum(i % (2 * n), 2 * n - 1 - i % (2 * n))
+
+
+def _mirror(i: np.ndarray, n: int) -> np.ndarray:
+    period = max(2 * n - 2, 1)
+    return np.minimum(i % period, period - i % period)
+
+
+BOUNDARIES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "reflect": _reflect,
+    "mirror": _mirror,
+    "nearest": lambda i, n: i.clip(0, n - 1),
+    "wrap": lambda i, n: i % n,
+    "constant": lambda i, n: np.where((i >= 0) & (i < n), i, _NOWHERE),
+}
+"""What stands in for the indices `i` beyond the ends of an axis of `n`: indices within it, or `_NOWHERE`."""
+
+_NOWHERE = -1
+_ALONE = Communicator()
+
+
+def _outputs(offsets: Sequence[int], rank: int, before: int, after: int, boundary: str) -> tuple[int, int]:
+    """The indices of an axis about which `rank` has a neighbourhood to look at."""
+    start, stop = offsets[rank], offsets[rank + 1]
+    if boundary == "valid":
+        start, stop = max(start, before), min(stop, offsets[-1] - after)
+    return start, max(start, stop)
+
+
+def _halos(
+    offsets: Sequence[int], rank: int, before: int, after: int, boundary: str
+) -> tuple[np.ndarray, tuple[int, int], np.ndarray]:
+    """The indices that stand before and after `rank`'s own in its extended part, and which of its own stand between."""
+    n = offsets[-1]
+    start, stop = _outputs(offsets, rank, before, after, boundary)
+    if start == stop:  # nothing to compute, from a neighbourhood of the right size
+        return np.full(before, _NOWHERE), (offsets[rank], offsets[rank]), np.full(after, _NOWHERE)
+    low, high = max(start - before, offsets[rank]), min(stop + after, offsets[rank + 1])
+    source = BOUNDARIES.get(boundary, BOUNDARIES["constant"])
+    return source(np.arange(start - before, low), n), (low, high), source(np.arange(high, stop + after), n)
+
+
+class _Plan(NamedTuple):
+    """How one process's part is extended along one axis."""
+
+    outgoing: Tensor
+    """Own indices that are sent, in order of the receivers."""
+    sends: list[int]
+    receives: list[int]
+    left: Tensor
+    """For each place before the own ones which of those that arrive stands there; the number of these: the constant."""
+    own: tuple[int, int]
+    """The own indices that stay, as start and length."""
+    right: Tensor
+
+
+@lru_cache(maxsize=512)
+def _plan(offsets: tuple[int, ...], rank: int, before: int, after: int, boundary: str) -> _Plan:
+    halos = [_halos(offsets, r, before, after, boundary) for r in range(len(offsets) - 1)]
+    wanted = [np.setdiff1d(np.concatenate([left, right]), [_NOWHERE]) for left, _, right in halos]  # sorted
+    start, stop = offsets[rank], offsets[rank + 1]
+    outgoing = [w[(w >= start) & (w < stop)] - start for w in wanted]
+    left, (low, high), right = halos[rank]
+    mine = wanted[rank]
+
+    def places(halo: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.where(halo == _NOWHERE, len(mine), np.searchsorted(mine, halo)))
+
+    return _Plan(
+        torch.from_numpy(np.concatenate(outgoing)),
+        [len(o) for o in outgoing],
+        np.diff(np.searchsorted(mine, offsets)).tolist(),
+        places(left),
+        (low - start, high - low),
+        places(right),
+    )
+
+
+def _extend(
+    tensor: Tensor,
+    axis: int,
+    offsets: tuple[int, ...],
+    comm: Communicator,
+    radius: tuple[int, int],
+    boundary: str,
+    cval: Any,
+) -> Tensor:
+    """This process's part along `axis` with what stands before and after it. One all-to-all."""
+    plan = _plan(offsets, comm.rank, *radius, boundary)
+    outgoing = moved(torch.index_select, tensor.movedim(axis, 0), 0, plan.outgoing.to(tensor.device))
+    arrived = all_to_all(outgoing, plan.sends, plan.receives, comm)
+    constant = arrived.new_full((1, *arrived.shape[1:]), cval)
+    pool = torch.cat([arrived, constant]).movedim(0, axis)
+    sides = [moved(torch.index_select, pool, axis, side.to(tensor.device)) for side in (plan.left, plan.right)]
+    return torch.cat([sides[0], tensor.narrow(axis, *plan.own), sides[1]], axis)
+
+
+def _shrunk(layout: Layout, axes: Sequence[int], radii: Sequence[tuple[int, int]], rules: Sequence[str]) -> Layout:
+    """The layout of what has a whole neighbourhood; that of the array but for 'valid'."""
+    shape, counts = list(layout.shape), {}
+    for axis, (before, after), rule in zip(axes, radii, rules, strict=True):
+        offsets = _offsets(layout, axis)
+        outputs = [_outputs(offsets, r, before, after, rule) for r in range(len(offsets) - 1)]
+        counts[axis] = [stop - start for start, stop in outputs]
+        shape[axis] = sum(counts[axis])
+    return layout.derive(shape, range(layout.ndim), counts)
+
+
+def _offsets(layout: Layout, axis: int) -> tuple[int, ...]:
+    g = layout.grid_axis(axis)
+    return (0, layout.shape[axis]) if g is None else layout.offsets[g]  # type: ignore[return-value]
+
+
+def per_axis(value: Any, count: int, name: str) -> list[Any]:
+    """One value for each of `count` axes, from one for all of them or a sequence."""
+    if isinstance(value, str) or not isinstance(value, (list, tuple, np.ndarray)):
+        return [value] * count
+    if len(value) != count:
+        raise ValueError(f"`{name}` (={value!r}) must be one value or {count}, one for each of the axes")
+    return list(value)
+
+
+def _radii(radius: Any, count: int) -> list[tuple[int, int]]:
+    pairs = [r if isinstance(r, (list, tuple)) else (r, r) for r in per_axis(radius, count, "radius")]
+    if any(len(pair) != 2 or any(not hasattr(r, "__index__") or r < 0 for r in pair) for pair in pairs):
+        raise ValueError(
+            f"`radius` (={radius!r}) must be a number of elements >= 0, or for each axis one or two (before, after)"
+        )
+    return [(int(before), int(after)) for before, after in pairs]
+
+
+def stencil(
+    x: Any,
+    fn: Callable[[Tensor], Tensor],
+    radius: int | Sequence[int] | Sequence[tuple[int, int]],
+    boundary: str | Sequence[str] = "reflect",
+    cval: Any = 0,
+    axes: int | Sequence[int] | None = None,
+) -> DNDarray:
+    """Compute from a neighbourhood of each element: `fn` of each process's part, extended along `axes`.
+
+    Parameters
+    ----------
+    x : array_like
+        Split in any way.
+    fn : callable
+        Takes a tensor, this process's part with `radius` more indices at either end of each of the axes, and returns
+        one without them. It is called on every process, also where there is nothing to compute.
+    radius : int, or one int or pair (before, after) for each of the axes
+        Any size; halos may reach past the nearest process and past the ends of the array more than once.
+    boundary : {'reflect', 'mirror', 'nearest', 'wrap', 'constant', 'valid'}, or one for each of the axes
+        What stands beyond the ends of the array, in SciPy's words: `(d c b a | a b c d | d c b a)`,
+        `(d c b | a b c d | c b a)`, `(a a a a | a b c d | d d d d)`, `(a b c d | a b c d | a b c d)`,
+        `(k k k k | a b c d | k k k k)` with k = `cval`. With 'valid' nothing does: the result has only the elements
+        whose whole neighbourhood lies in the array.
+    cval : scalar
+        The constant.
+    axes : int or tuple of int, optional
+        All axes by default.
+
+    Returns
+    -------
+    DNDarray
+        Of the type that `fn` returns. In the layout of `x`; with 'valid' each process has fewer indices.
+
+    Communication: one all-to-all of the halos for each split axis with a radius; corners travel with the later axes.
+    Differentiable if `fn` is.
+
+    Examples
+    --------
+    The five-point Laplacian, with zeros outside:
+
+    >>> import dndarray as dnd
+    >>> def laplacian(u):
+    ...     inner = u[1:-1, 1:-1]
+    ...     return u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:] - 4 * inner
+    >>> dnd.stencil(dnd.ones((3, 4), split=0), laplacian, radius=1, boundary="constant").tolist()
+    [[-2.0, -1.0, -1.0, -2.0], [-1.0, 0.0, 0.0, -1.0], [-2.0, -1.0, -1.0, -2.0]]
+    """
+    x = as_operand(x)
+    over = normalize_axes(axes, x.ndim, "axes")
+    radii = _radii(radius, len(over))
+    rules = per_axis(boundary, len(over), "boundary")
+    unknown = [rule for rule in rules if rule not in (*BOUNDARIES, "valid")]
+    if unknown:
+        raise ValueError(f"`boundary` (={unknown[0]!r}) must be one of {', '.join(BOUNDARIES)}, valid")
+    local = x.larray
+    for axis, reach, rule in zip(over, radii, rules, strict=True):
+        if any(reach):
+            g = x.layout.grid_axis(axis)
+            comm = _ALONE if g is None else x.comm.along(x.layout.grid, (g,))
+            local = _extend(local, axis, _offsets(x.layout, axis), comm, reach, rule, cval)
+    layout = _shrunk(x.layout, over, radii, rules) if "valid" in rules else x.layout
+    result = fn(local)
+    if tuple(result.shape) != layout.lshape(x.comm.rank):
+        raise ValueError(
+            f"`fn` must return shape {layout.lshape(x.comm.rank)} for an extended part of shape {tuple(local.shape)}, "
+            f"`radius` (={radius!r}) less at either end; it returned {tuple(result.shape)}"
+        )
+    return DNDarray(result, layout, x.comm)

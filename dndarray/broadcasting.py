@@ -16,7 +16,7 @@ from .redistribution import move
 __all__ = ["align", "align_to", "broadcast_shapes", "common_layout", "operand_layout"]
 
 
-def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
+def broadcast_shapes(*shapes: int | Sequence[int]) -> tuple[int, ...]:
     """The shape to which all shapes broadcast.
 
     >>> broadcast_shapes((3, 1), (4,))
@@ -26,7 +26,7 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
         # NumPy's: torch's own loads half a second's worth of modules at its first call.
         return np.broadcast_shapes(*shapes)
     except ValueError:
-        listed = ", ".join(str(tuple(s)) for s in shapes)
+        listed = ", ".join(str(s if isinstance(s, int) else tuple(s)) for s in shapes)
         raise ValueError(
             f"shapes {listed} do not broadcast together: counted from the last axis, sizes must be equal or 1"
         ) from None

@@ -471,7 +471,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> DNDarray:
     if weights is not None and (weights.shape != x.shape or weights.dtype.is_complex):
         raise ValueError(f"`weights` must be one real number for each element, not {weights.dtype} of {weights.shape}")
     columns, layout = _alike([x] if weights is None else [x, weights])
-    share = None if weights is None else columns.pop()
+    share = columns[1] if weights is not None and x.size else None  # nothing has no weight, as in NumPy
     index = columns[0].to(torch.int64)
     low, high = (int(index.min()), int(index.max())) if len(index) else (0, -1)
     parts = _dealt_along(layout, x.comm)

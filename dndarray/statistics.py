@@ -226,8 +226,14 @@ def _standardized(x: Any, order: int, axis: Axis, keepdims: bool, nan_policy: st
     def total(power: int) -> Tensor:
         return (deviation**power).sum(p.axes, keepdim=True) if p.axes else deviation**power
 
-    sums = join(torch.stack([total(2), total(order)]), p, x.comm, x.layout.grid, "sum")
-    variance, moment = sums / n if n else sums * math.nan
+    sums = join(torch.stack([total(power) for power in range(1, order + 1)]), p, x.comm, x.layout.grid, "sum")
+    raw = [1.0, *(sums / n if n else sums * math.nan)]
+
+    def central(power: int) -> Tensor:
+        """About the mean itself, from which `center` differs by rounding."""
+        return sum(math.comb(power, j) * (-raw[1]) ** (power - j) * raw[j] for j in range(power + 1))  # type: ignore
+
+    variance, moment = central(2), central(order)
     rounding = (torch.finfo(x.dtype).eps * center.larray) ** 2
     # A constant has no gradient, but what is divided by its variance would have: NaN.
     some = variance > rounding

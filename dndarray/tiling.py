@@ -65,7 +65,7 @@ def tile(x: Any, reps: int | Sequence[int]) -> DNDarray:
     whole = [1 if a in across else n for a, n in enumerate(times)]
     for a, n in enumerate(whole):
         layout = layout if n == 1 else resized(layout, a, n * x.shape[a])
-    return wrap(x.larray if across and max(whole) == min(whole) == 1 else x.larray.tile(whole), layout, x.comm)
+    return wrap(x.larray if across and set(whole) == {1} else x.larray.tile(whole), layout, x.comm)
 
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> DNDarray:

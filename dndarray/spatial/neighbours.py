@@ -58,7 +58,7 @@ def _nearest_rows(x: Tensor, y: Tensor, start: int, k: int, metric: Metric) -> t
 
 def _settle(block: Tensor, x: Tensor, y: Tensor, k: int, again: Callable[[Tensor, Tensor], Tensor]) -> None:
     """Compute the distances that may be among the k smallest again, so that equal rows are equally far."""
-    farthest = block.kthvalue(k, 1, keepdim=True).values if k > 1 else block.amin(1, keepdim=True)
+    farthest = block.topk(k, 1, largest=False).values[:, -1:]
     i, j = (~(block > farthest * (1 + ROUNDING[block.dtype]))).nonzero(as_tuple=True)
     exact = again(x[i], y[j])
     block.fill_(torch.inf)

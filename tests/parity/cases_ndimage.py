@@ -10,7 +10,8 @@ import scipy.ndimage
 
 from parity.case import INEXACT, REAL, SHAPES, Case
 
-MODES = ("reflect", "constant", "nearest", "mirror", "wrap", "grid-mirror", "grid-wrap", "grid-constant")
+PAD = {"reflect": "symmetric", "constant": "constant", "nearest": "edge", "mirror": "reflect", "wrap": "wrap"}
+"""NumPy's words for SciPy's."""
 REALS = tuple(t for t in REAL if t != "bool")
 NAN = "SciPy's running sums carry NaN and infinities on, and how its comparisons meet them is not defined"
 BOOL = "in SciPy sums of bools become bytes that are neither 0 nor 1"
@@ -43,7 +44,11 @@ def _window(values: np.ndarray, ndim: int) -> np.ndarray:
 
 
 def _modes(f: Callable, x: Any, *arguments: Any, **options: Any) -> list[Any]:
-    return [f(x, *arguments, mode=mode, cval=3, **options) for mode in MODES]
+    return [f(x, *arguments, mode=mode, cval=3, **options) for mode in PAD]
+
+
+def _two(f: Callable, x: Any, *arguments: Any, **options: Any) -> list[Any]:
+    return [f(x, *arguments, mode=mode, cval=3, **options) for mode in ("mirror", "constant")]
 
 
 def _along(f: Callable, x: Any, *arguments: Any, **options: Any) -> list[Any]:
@@ -53,7 +58,37 @@ def _along(f: Callable, x: Any, *arguments: Any, **options: Any) -> list[Any]:
 LINEAR = {"dtypes": tuple(t for t in INEXACT), "grad": True, "why": f"{NAN}; integers have rows of their own"}
 WHOLE = {"dtypes": ("uint8", "int32", "int64"), "why": f"{NAN}; the others have a row of their own; {BOOL}"}
 
-CASES: list[Case] = []
+
+def _neighbours(x: Any) -> Any:
+    """The weighted sum of an element of two axes, the one before and the two after it."""
+    return x[:-3, :-3] + 2 * x[1:-2, 1:-2] + 3 * x[2:-1, 3:] + 4 * x[3:, :-3]
+
+
+def _padded(x: np.ndarray, rule: str) -> np.ndarray:
+    width = [(1, 2), (1, 2), *[(0, 0)] * (x.ndim - 2)]
+    return np.pad(x, width, PAD[rule], **({"constant_values": 3} if rule == "constant" else {}))
+
+
+CASES: list[Case] = [
+    Case(
+        "stencil",
+        lambda xp, x: [xp.stencil(x, _neighbours, [(1, 2)] * 2, rule, 3, axes=(0, 1)) for rule in PAD],
+        oracle=lambda x: [_neighbours(_padded(x, rule)) for rule in PAD],
+        shapes=tuple(s for s in SHAPES if len(s) > 1 and 0 not in s),
+        dtypes=REALS + ("complex128",),
+        grad=True,
+        why="NumPy pads no axis without elements; + of bools is something else in torch",
+    ),
+    *(
+        _case(
+            "uniform_filter1d",
+            lambda f, x, mode=mode: f(x, 4, mode=mode, cval=3),
+            dtypes=("float64",),
+            why=f"{NAN}; a synonym",
+        )
+        for mode in ("grid-mirror", "grid-wrap", "grid-constant")
+    ),
+]
 for name in ("correlate1d", "convolve1d"):
     for kind in (LINEAR, WHOLE):
         CASES += [
@@ -107,7 +142,7 @@ CASES += [
 ]
 for kind in (LINEAR, WHOLE):
     CASES += [
-        _case("gaussian_filter", lambda f, x: _modes(f, x, 1.2), **kind),
+        _case("gaussian_filter", lambda f, x: _two(f, x, 1.2), **kind),
         _case(
             "gaussian_filter",
             lambda f, x: [
@@ -117,13 +152,13 @@ for kind in (LINEAR, WHOLE):
             ],
             **kind,
         ),
-        _case("uniform_filter", lambda f, x: _modes(f, x), **kind),
+        _case("uniform_filter", lambda f, x: _two(f, x), **kind),
         _case("uniform_filter", lambda f, x: [f(x, (4, 3), axes=(0, -1), origin=(-2, 1)), f(x, 1)], **kind),
-        *(_case(name, lambda f, x: _modes(f, x) + _along(f, x), **kind) for name in ("sobel", "prewitt")),
-        _case("laplace", lambda f, x: [*_modes(f, x), f(x, axes=0)], **kind),
+        *(_case(name, lambda f, x: _two(f, x) + _along(f, x), **kind) for name in ("sobel", "prewitt")),
+        _case("laplace", lambda f, x: [*_two(f, x), f(x, axes=0)], **kind),
         _case(
             "gaussian_laplace",
-            lambda f, x: [*_modes(f, x, 1.1), f(x, 1.5, axes=-1, truncate=2)],
+            lambda f, x: [*_two(f, x, 1.1), f(x, 1.5, axes=-1, truncate=2)],
             **{
                 **kind,
                 "shapes": tuple(s for s in SHAPES if s != (1,)),
@@ -135,7 +170,7 @@ CASES += [
     *(_case(n, lambda f, x: f(x, 2, output="float32"), **WHOLE) for n in ("gaussian_filter", "uniform_filter")),
     _case(
         "gaussian_gradient_magnitude",
-        lambda f, x: [*_modes(f, x, 1.1), f(x, 0.8, truncate=2)],
+        lambda f, x: [*_two(f, x, 1.1), f(x, 0.8, truncate=2)],
         dtypes=("float32", "float64"),
         shapes=tuple(s for s in SHAPES if 1 not in s),
         why=f"{NAN}; {COMPLEX}; integers have a row of their own; of one element it is rounding",
@@ -150,7 +185,7 @@ CASES += [
     ),
     _case(
         "gaussian_gradient_magnitude",
-        lambda f, x: [*_modes(f, x, 1.1), f(x, 1.5, output="float64")],
+        lambda f, x: [*_two(f, x, 1.1), f(x, 1.5, output="float64")],
         rtol=1e-7,
         **{**WHOLE, "dtypes": ("int32", "int64"), "why": WHOLE["why"] + "; bytes overflow differently"},
     ),
@@ -192,8 +227,8 @@ CASES += [
 ]
 for name in ("grey_erosion", "grey_dilation", "grey_opening", "grey_closing"):
     CASES += [
-        _case(name, lambda f, x: _modes(f, x, 3), **RANKED),
-        _case(name, lambda f, x: _modes(f, x, footprint=_window(FOOTPRINT, x.ndim)), **RANKED),
+        _case(name, lambda f, x: _two(f, x, 3), **RANKED),
+        _case(name, lambda f, x: _two(f, x, footprint=_window(FOOTPRINT, x.ndim)), **RANKED),
         _case(name, lambda f, x: [f(x, (4, 3), axes=(0, -1), origin=(-1, 1)), f(x, 2)], **RANKED),
         _case(
             name,

@@ -20,7 +20,7 @@ UNCOMPARED = {
     "about the processes, not about elements; tests of their own": """
         get_comm use_comm get_device use_device enable_grad no_grad print
         balance balance_ redistribute redistribute_ resplit resplit_
-        from_dtensor to_dtensor from_xarray to_xarray
+        from_dtensor to_dtensor from_xarray to_xarray get_printoptions set_printoptions ndenumerate
         """,
     "what is in the memory is not defined": "empty empty_like",
 }

@@ -33,7 +33,7 @@ def run(case: Case, chosen: list[Trial], examine: Callable[[Case, Trial], str]) 
 
 @pytest.mark.parametrize("case", CASES, ids=LABELS)
 def test_as_numpy(case: Case) -> None:
-    run(case, trials(case, dnd.get_comm().size, 14), check)
+    run(case, trials(case, dnd.get_comm().size, 8), check)
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ DIFFERENTIABLE = [(case, label) for case, label in zip(CASES, LABELS, strict=Tru
 
 @pytest.mark.parametrize("case", [c for c, _ in DIFFERENTIABLE], ids=[label for _, label in DIFFERENTIABLE])
 def test_gradient(case: Case) -> None:
-    chosen = gradient_trials(case, dnd.get_comm().size, 5)
+    chosen = gradient_trials(case, dnd.get_comm().size, 3)
     assert chosen, "a differentiable row needs trials in float64"
     run(case, chosen, check_gradient)
 

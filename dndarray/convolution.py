@@ -47,7 +47,7 @@ REPLICATED = 64 * 2**20
 _CHUNK = 2**15
 """Elements of the result that stay in the cache while all taps are added."""
 
-_BLOCKS = 2**22
+_BLOCKS = 2**18
 """Elements that are transformed at a time."""
 
 

@@ -27,6 +27,7 @@ from .creation import make_layout, positions
 from .elementwise import FUNCTIONS, as_operand, store
 from .four_step import LINES
 from .layout import Grid, Layout, Split, normalize_axes, normalize_axis
+from .local_fft import transform
 from .manipulation import roll
 from .redistribution import move
 from .types import as_dtype, kind
@@ -56,7 +57,6 @@ __all__ = [
     "rfftn",
 ]
 
-_KERNELS: dict[str, Callable] = {name: getattr(torch.fft, f"{name}n") for name in ("fft", "ifft", "rfft", "irfft")}
 _OPPOSITE = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 SMALL = 2**16
@@ -107,7 +107,8 @@ def _transform(x: DNDarray, stages: Sequence[Sequence[Step]], norm: str) -> DNDa
             ready = [step for step in pending if _is_whole(layout, step.axis)]
             pending = [step for step in pending if step not in ready]
             if ready:
-                tensor, layout = _locally(tensor, layout, ready, norm)
+                mine = tensor.untyped_storage().data_ptr() != x.larray.untyped_storage().data_ptr()
+                tensor, layout = _locally(tensor, layout, ready, norm, mine)
             elif (there := _next(layout, target, [step.axis for step in pending])) is not None:
                 tensor, layout = move(tensor, layout, there, x.comm), there
             else:
@@ -129,19 +130,13 @@ def _cropped(tensor: Tensor, layout: Layout, step: Step, comm: Communicator) -> 
     return tensor.narrow(step.axis, 0, layout.lshape(comm.rank)[step.axis]), layout
 
 
-def _locally(tensor: Tensor, layout: Layout, steps: Sequence[Step], norm: str) -> tuple[Tensor, Layout]:
-    """Steps of one kind along axes of which each process has all."""
+def _locally(
+    tensor: Tensor, layout: Layout, steps: Sequence[Step], norm: str, mine: bool = True
+) -> tuple[Tensor, Layout]:
+    """Steps of one kind along axes of which each process has all; `mine`: the tensor may be overwritten."""
     for step in steps:
         layout = step.after(layout)
-    if tensor.numel():
-        kernel = _KERNELS[steps[0].kind]
-        return kernel(tensor, s=[step.n for step in steps], dim=[step.axis for step in steps], norm=norm), layout
-    shape = list(tensor.shape)  # MKL takes no empty arrays
-    for step in steps:
-        shape[step.axis] = step.given
-    dtype = torch.promote_types(tensor.dtype, torch.complex64)
-    zeros = torch.zeros(shape, dtype=dtype, device=tensor.device) + tensor.sum()
-    return zeros.real if steps[0].kind == "irfft" else zeros, layout
+    return transform(steps[0].kind, tensor, [s.n for s in steps], [s.axis for s in steps], norm, mine), layout
 
 
 def _next(layout: Layout, target: Layout, axes: Sequence[int]) -> Layout | None:
@@ -250,7 +245,7 @@ def _make(name: str) -> Callable:
     form, dims = (name[:-1], name[-1]) if name[-1] in "2n" else (name, "")
     kind = {"hfft": "irfft", "ihfft": "rfft"}.get(form, form)
 
-    def transform(
+    def planned(
         a: Any, s: Sequence[int] | None, axes: Sequence[int] | None, norm: str | None, out: DNDarray | None
     ) -> DNDarray:
         x = as_operand(a)
@@ -270,7 +265,7 @@ def _make(name: str) -> Callable:
     def along_one(
         a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: DNDarray | None = None
     ) -> DNDarray:
-        return transform(a, None if n is None else [n], [axis], norm, out)
+        return planned(a, None if n is None else [n], [axis], norm, out)
 
     def along_two(
         a: Any,
@@ -279,7 +274,7 @@ def _make(name: str) -> Callable:
         norm: str | None = None,
         out: DNDarray | None = None,
     ) -> DNDarray:
-        return transform(a, s, axes, norm, out)
+        return planned(a, s, axes, norm, out)
 
     def along_several(
         a: Any,
@@ -288,7 +283,7 @@ def _make(name: str) -> Callable:
         norm: str | None = None,
         out: DNDarray | None = None,
     ) -> DNDarray:
-        return transform(a, s, axes, norm, out)
+        return planned(a, s, axes, norm, out)
 
     forms: dict[str, tuple[Callable, str, str]] = {
         "": (along_one, "one axis", _ONE),

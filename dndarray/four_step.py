@@ -26,6 +26,7 @@ from .assembly import part_layout
 from .elementwise import FUNCTIONS
 from .indexing import getitem
 from .layout import Layout, balanced_counts
+from .local_fft import transform
 from .manipulation import concatenate, flip
 from .redistribution import move
 
@@ -94,14 +95,14 @@ def _complex(x: DNDarray, inverse: bool, norm: str) -> DNDarray:
     rows, columns = factors
     x = _fitted(x, n, columns)
     batch = x.shape[:-1]
-    kernel = torch.fft.ifft if inverse else torch.fft.fft
+    kind = "ifft" if inverse else "fft"
     # The matrix lies transposed, so that what is transformed lies in one piece: [column, row], then [row, column].
     dealt_rows, dealt_columns = (Layout((*batch, columns, rows), comm.grid, a) for a in (x.ndim, x.ndim - 1))
     tensor = x.larray.unflatten(-1, (-1, columns)).mT
-    tensor = kernel(move(tensor, dealt_rows, dealt_columns, comm), norm=norm)
+    tensor = transform(kind, move(tensor, dealt_rows, dealt_columns, comm), [rows], [-1], norm, mine=True)
     tensor = _twiddled(tensor, dealt_columns.box(comm.rank)[-2], n, inverse)
     dealt_rows, dealt_columns = (Layout((*batch, rows, columns), comm.grid, a) for a in (x.ndim - 1, x.ndim))
-    tensor = kernel(move(tensor.mT, dealt_columns, dealt_rows, comm), norm=norm)
+    tensor = transform(kind, move(tensor.mT, dealt_columns, dealt_rows, comm), [columns], [-1], norm, mine=True)
     dealt_rows, dealt_columns = (Layout((*batch, columns, rows), comm.grid, a) for a in (x.ndim, x.ndim - 1))
     tensor = move(tensor.mT, dealt_rows, dealt_columns, comm)
     return wrap(tensor.flatten(-2), _line(x.layout, n, rows), comm)

@@ -203,8 +203,8 @@ def _select(part: _Part, length: int, counts: Tensor, want: Tensor, comm: Commun
     zone = (want.unsqueeze(3) >= upto.unsqueeze(2)).sum(-1)
     zone = torch.where(known[..., 0], zone[..., 1], zone[..., 0]).unsqueeze(-1)
     lowest, highest = (torch.full_like(pivots[..., :1], limit) for limit in _limits(pivots.dtype))
-    low = torch.cat([lowest, _neighbour(pivots, True)], -1).gather(-1, zone)
-    high = torch.cat([_neighbour(pivots, False), highest], -1).gather(-1, zone)
+    low = torch.cat([lowest, _neighbour(pivots, True)], -1).gather(-1, zone).squeeze(-1)
+    high = torch.cat([_neighbour(pivots, False), highest], -1).gather(-1, zone).squeeze(-1)
 
     def bounds(less: Tensor, upto: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         starts, stops = torch.cat([torch.zeros_like(zone), upto], -1), torch.cat([less, count.unsqueeze(-1)], -1)
@@ -213,7 +213,8 @@ def _select(part: _Part, length: int, counts: Tensor, want: Tensor, comm: Commun
 
     start, inside = bounds(less, upto, counts)
     _, held = bounds(local[0], local[1], part.valid.expand_as(counts))
-    low, high = low.squeeze(-1), torch.where(held > 0, high.squeeze(-1), lowest.squeeze(-1))
+    low = torch.where(held > 0, low, highest.squeeze(-1))  # above `high`, or known elements would be taken
+    high = torch.where(held > 0, high, lowest.squeeze(-1))
     rest = _Part(_between(part, low, high, held), held, held)
     want = (want - start).minimum(inside.unsqueeze(-1) - 1).clamp(min=0)
     found = _select(rest, int(inside.max()), inside, want, comm)
@@ -315,7 +316,7 @@ def _sorted_out(data: Tensor, want: Tensor, comm: Communicator) -> Tensor:
         arrived = comm.alltoallv(data.reshape(-1), sends, receives).split(receives)
         data = torch.cat([part.view(mine, len(part) // max(1, mine)) for part in arrived], 1)
     else:
-        data = data.reshape(mine, -1) if mine else data.new_empty(0, 1)
+        data = data.flatten(0, 1)
     start = sum(dealt[: comm.rank])
     index = want[start : start + dealt[comm.rank]].reshape(mine, math.prod(want.shape[1:]) // groups)
     found = _ordered_at(data, index).gather(1, index)

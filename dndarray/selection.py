@@ -210,8 +210,8 @@ def topk(
     if comm.size == 1:
         values, index = values.view(len(rows), k), index.view(len(rows), k)
         if sorted:
-            places = order(order_keys(values, descending=largest))
-            values, index = values.gather(1, places), index.gather(1, places)
+            by_value = order(order_keys(values, descending=largest))
+            values, index = values.gather(1, by_value), index.gather(1, by_value)
     elif len(rows):
         sizes = torch.bincount(row, minlength=len(rows))[:, None]
         g = layout.grid_axis(axis)

@@ -231,7 +231,7 @@ def _standardized(x: Any, order: int, axis: Axis, keepdims: bool, nan_policy: st
 
     def central(power: int) -> Tensor:
         """About the mean itself, from which `center` differs by rounding."""
-        return sum(math.comb(power, j) * (-raw[1]) ** (power - j) * raw[j] for j in range(power + 1))  # type: ignore
+        return sum(math.comb(power, j) * (-raw[1]) ** (power - j) * raw[j] for j in range(power + 1))
 
     variance, moment = central(2), central(order)
     rounding = (torch.finfo(x.dtype).eps * center.larray) ** 2

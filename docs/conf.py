@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,20 +32,48 @@ default_role = "code"
 
 TITLES = {
     "creation": "Making arrays",
+    "ranges": "Even steps, and windows",
+    "conversion": "Arrays from other objects, and copies",
     "diagonals": "Diagonals and triangles",
+    "index_tricks": "Index arrays",
+    "metadata": "What an array is",
     "elementwise": "Elementwise",
     "logic": "Choosing and comparing",
     "reduction": "Reductions",
     "scan": "Scans",
+    "statistics": "Averages and moments",
+    "quantiles": "Medians and quantiles",
+    "histograms": "Histograms and counts",
+    "sorting": "Sorting",
+    "selection": "Selection",
+    "searching": "Searching sorted arrays",
+    "sets": "Sets",
     "manipulation": "Rearrangement",
-    "indexing": "Indexing",
+    "broadcasting": "Broadcasting",
+    "joining": "Joining",
+    "splitting": "Splitting",
+    "tiling": "Repeating, turning, windows",
+    "padding": "Padding",
     "advanced_indexing": "Indexing with arrays",
+    "along_axis": "An index for each element",
+    "gathering": "Choosing and setting elements",
     "contraction": "Contraction",
+    "products": "Products",
+    "einsums": "Einstein summation",
+    "numerical": "Differences, integrals, interpolation",
+    "convolution": "Convolution and correlation",
+    "stencils": "Stencils",
+    "polynomials": "Polynomials",
+    "functional": "Functions of your own",
+    "bits": "Packed bits",
     "printing": "Printing",
     "types": "Types",
     "device": "Devices",
     "communication": "Processes",
     "layout": "Grids and layouts",
+    "dtensor": "DTensor",
+    "duck": "xarray",
+    "inspection": "Inspection",
     "errors": "Errors",
 }
 """Headings of the modules of the package, in the order in which they are shown; those not named here follow."""
@@ -103,13 +132,19 @@ def write_api(app: Any, page: str, source: list[str]) -> None:
 
 def prepare(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
     """Docstrings as they are written in the package, for numpydoc."""
-    # |x| is a number's size here, not a substitution.
-    lines[:] = [line.replace("|", r"\|") for line in lines]
-    if "Parameters" in lines:
-        # What follows the parameters without a heading is not one of them.
-        rest = (i for i, line in enumerate(lines) if line.startswith(("Communication: ", "See `")))
-        if (first := next(rest, None)) is not None and lines.index("Parameters") < first:
-            lines[first:first] = ["Notes", "-----"]
+    # |x| is a number's size here, not a substitution; in code it is neither.
+    text = re.sub(r"`[^`]*`|\|", lambda found: r"\|" if found[0] == "|" else found[0], "\n".join(lines))
+    section, kept, notes = "", [], []
+    for paragraph in text.split("\n\n"):
+        first, *rest = paragraph.split("\n")
+        if rest and set(rest[0]) == {"-"}:
+            section = first
+        # What follows the parameters or results without a heading is not one of them.
+        loose = section in ("Parameters", "Returns") and first != section and not paragraph.startswith(" ")
+        (notes if loose and paragraph.strip() else kept).append(paragraph)
+    if notes:
+        kept += ["Notes\n-----\n" + notes[0], *notes[1:]]
+    lines[:] = "\n\n".join(kept).split("\n")
 
 
 def setup(app: Any) -> None:

@@ -43,6 +43,9 @@ def _weigh(weights: np.ndarray, tensor: Tensor) -> Tensor:
     return tensor.new_zeros(shape) if total is None else total
 
 
+EPS = np.finfo(np.float64).eps
+
+
 def _symmetry(weights: np.ndarray) -> int:
     """1 or -1 if an odd number of weights along one axis is even or odd about its centre, otherwise 0."""
     line = weights.reshape(-1)
@@ -50,7 +53,7 @@ def _symmetry(weights: np.ndarray) -> int:
         return 0
     half = line.size // 2
     opposite = line[:half], line[: -half - 1 : -1]
-    return next((sign for sign in (1, -1) if np.allclose(opposite[0], sign * opposite[1], 0, 1e-16)), 0)
+    return next((sign for sign in (1, -1) if np.allclose(opposite[0], sign * opposite[1], 0, EPS)), 0)
 
 
 LONG = 8
@@ -60,6 +63,7 @@ ROWS = 16
 """Rows of its band matrix."""
 
 BAND_BLOCK = 2**20
+"""Elements that such a product computes at a time."""
 
 
 def _by_band(weights: np.ndarray, tensor: Tensor) -> Tensor:
@@ -82,13 +86,8 @@ def _by_band(weights: np.ndarray, tensor: Tensor) -> Tensor:
 
 def _correlate(tensor: Tensor, weights: np.ndarray) -> Tensor:
     reach = [w - 1 for w in weights.shape]
-    is_line = weights.size == max(weights.shape)
-    if (
-        is_line
-        and weights.size >= LONG
-        and tensor.shape[np.argmax(weights.shape)] > 2 * weights.size
-        and tensor.numel()
-    ):
+    is_line = LONG <= weights.size == max(weights.shape)
+    if is_line and tensor.numel() and tensor.shape[np.argmax(weights.shape)] > 2 * weights.size:
         return in_blocks(partial(_by_band, weights), tensor, reach, BAND_BLOCK)
     return in_blocks(partial(_weigh, weights), tensor, reach)
 

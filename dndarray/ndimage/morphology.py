@@ -149,7 +149,9 @@ def _binary(
         result = look(x, window, partial(extremum, better), axes, None, "constant", bool(border_value), origin)
         if mask is not None:
             chosen = as_operand(mask, x.comm, x.device)
-            result = apply(torch.where, (chosen, result, x), (torch.bool, None, None))
+            result = apply(
+                lambda new, may, old: torch.where(may, new, old), (result, chosen, x), (None, torch.bool, None)
+            )
         rounds += 1
         if rounds == iterations or (iterations < 1 and not FUNCTIONS["any"](FUNCTIONS["not_equal"](result, x))):
             return result

@@ -25,7 +25,12 @@ Output = Any
 BLOCK = 2**16
 """Elements that a filter works on at a time: they stay in the processor's cache."""
 
-_SYNONYMS = {"grid-mirror": "reflect", "grid-wrap": "wrap", "grid-constant": "constant"}
+_MODES = {rule: rule for rule in BOUNDARIES if rule != "valid"} | {
+    "grid-mirror": "reflect",
+    "grid-wrap": "wrap",
+    "grid-constant": "constant",
+}
+"""SciPy's names of what stands beyond the ends, and ours."""
 
 
 def output_type(output: Output, dtype: torch.dtype) -> torch.dtype:
@@ -97,11 +102,11 @@ def neighbourhood(
         if before < 0 or after < 0:
             raise ValueError(f"`origin` (={origin!r}) must keep the centre within a window of `size` {size}")
         radius.append((before, after))
-    rules = [_SYNONYMS.get(rule, rule) for rule in per_axis(mode, len(over), "mode")]
-    unknown = [rule for rule in rules if rule not in BOUNDARIES]
+    modes = per_axis(mode, len(over), "mode")
+    unknown = [name for name in modes if name not in _MODES]
     if unknown:
-        raise ValueError(f"`mode` (={unknown[0]!r}) must be one of {', '.join((*BOUNDARIES, *_SYNONYMS))}")
-    return stencil(x, fn, radius, rules, cval, over)
+        raise ValueError(f"`mode` (={unknown[0]!r}) must be one of {', '.join(_MODES)}")
+    return stencil(x, fn, radius, [_MODES[name] for name in modes], cval, over)
 
 
 def in_blocks(fn: Callable[[Tensor], Tensor], tensor: Tensor, reach: Sequence[int], limit: int = BLOCK) -> Tensor:

@@ -31,7 +31,7 @@ from .windows import get_window
 
 __all__ = ["coherence", "csd", "periodogram", "welch"]
 
-_CHUNK = 2**22
+_CHUNK = 2**18
 """Samples of the frames that are transformed at a time where only their mean is wanted."""
 
 

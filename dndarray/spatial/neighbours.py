@@ -78,7 +78,7 @@ def nearest(
     k : int
         How many neighbours, m at most.
     metric, p
-        As in `cdist`.
+        As in `cdist`; for the gradient a function must take rows with leading axes.
     return_distance : bool
         Whether to return the distances, too.
 

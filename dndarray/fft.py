@@ -30,7 +30,7 @@ from .layout import Grid, Layout, Split, normalize_axes, normalize_axis
 from .local_fft import transform
 from .manipulation import roll
 from .redistribution import move
-from .types import as_dtype, kind
+from .types import as_dtype, kind, wide_of
 
 __all__ = [
     "fft",
@@ -97,8 +97,7 @@ def _transform(x: DNDarray, stages: Sequence[Sequence[Step]], norm: str) -> DNDa
         if step.n < 1:
             raise ValueError(f"a transform takes one point or more, not {step.n} along axis {step.axis}")
         target = step.after(target)
-    half = x.dtype in (torch.float16, torch.bfloat16)
-    tensor, layout = x.larray.to(torch.float32 if half else x.dtype if kind(x.dtype) > 1 else torch.float64), x.layout
+    tensor, layout = x.larray.to(wide_of(x.dtype) if kind(x.dtype) > 1 else torch.float64), x.layout
     for stage in stages:
         for step in stage:
             tensor, layout = _cropped(tensor, layout, step, x.comm)
@@ -107,14 +106,14 @@ def _transform(x: DNDarray, stages: Sequence[Sequence[Step]], norm: str) -> DNDa
             ready = [step for step in pending if _is_whole(layout, step.axis)]
             pending = [step for step in pending if step not in ready]
             if ready:
-                mine = tensor.untyped_storage().data_ptr() != x.larray.untyped_storage().data_ptr()
-                tensor, layout = _locally(tensor, layout, ready, norm, mine)
+                tensor, layout = _locally(tensor, layout, ready, norm, not _share_memory(tensor, x.larray))
             elif (there := _next(layout, target, [step.axis for step in pending])) is not None:
                 tensor, layout = move(tensor, layout, there, x.comm), there
             else:
                 tensor, layout = _across(tensor, layout, pending.pop(), norm, x.comm)
     result = wrap(move(tensor, layout, target, x.comm), target, x.comm)
-    return result.astype(x.dtype) if half and not result.dtype.is_complex else result
+    is_half = x.dtype is not wide_of(x.dtype)
+    return result.astype(x.dtype) if is_half and not result.dtype.is_complex else result
 
 
 def _is_whole(layout: Layout, axis: int) -> bool:
@@ -130,10 +129,12 @@ def _cropped(tensor: Tensor, layout: Layout, step: Step, comm: Communicator) -> 
     return tensor.narrow(step.axis, 0, layout.lshape(comm.rank)[step.axis]), layout
 
 
-def _locally(
-    tensor: Tensor, layout: Layout, steps: Sequence[Step], norm: str, mine: bool = True
-) -> tuple[Tensor, Layout]:
-    """Steps of one kind along axes of which each process has all; `mine`: the tensor may be overwritten."""
+def _share_memory(a: Tensor, b: Tensor) -> bool:
+    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
+
+
+def _locally(tensor: Tensor, layout: Layout, steps: Sequence[Step], norm: str, mine: bool) -> tuple[Tensor, Layout]:
+    """Steps of one kind along axes of which each process has all; `mine` says that the tensor may be overwritten."""
     for step in steps:
         layout = step.after(layout)
     return transform(steps[0].kind, tensor, [s.n for s in steps], [s.axis for s in steps], norm, mine), layout
@@ -174,7 +175,8 @@ def _across(tensor: Tensor, layout: Layout, step: Step, norm: str, comm: Communi
     )
     if max(source.size, target.size) <= SMALL:
         rows, source = move(rows, source, source.replicated(), line), source.replicated()
-        rows, source = _locally(rows, source, [step._replace(axis=rows.ndim - 1)], norm)
+        steps = [step._replace(axis=rows.ndim - 1)]
+        rows, source = _locally(rows, source, steps, norm, not _share_memory(rows, tensor))
     else:
         x = LINES[step.kind](DNDarray(rows, source, line), step.n, norm)
         rows, source = x.larray, x.layout

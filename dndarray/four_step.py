@@ -3,9 +3,9 @@
 A signal of n = r * c numbers is a matrix of r rows, each process holding some (Bailey, 1990). The columns are
 transformed, the elements multiplied by powers of exp(2 pi i / n) ("twiddles"), the rows transformed; the transposed
 result is the spectrum in its natural order. That is three all-to-alls, and one more at either end where the given parts
-do not end at ends of rows. A length without two factors as large as the number of processes, a prime say, is
-transformed by way of a convolution with a chirp (Bluestein, 1970), that is by three transforms of at least twice the
-length: 15 all-to-alls, and four times the memory.
+do not end at ends of rows; two copies of the signal are held at a time. A length without two factors as large as the
+number of processes, a prime say, is transformed by way of a convolution with a chirp (Bluestein, 1970), that is by
+three transforms of at least twice the length: some 15 all-to-alls, and four times the memory.
 
 A real signal of even length is transformed as a complex one of half the length, whose numbers are pairs of its own;
 telling the two spectra apart takes two all-to-alls more, of half the size.
@@ -86,12 +86,12 @@ def fast_length(n: int) -> int:
     return best
 
 
-def _complex(x: DNDarray, inverse: bool, norm: str) -> DNDarray:
+def _complex(x: DNDarray, n: int, inverse: bool, norm: str) -> DNDarray:
     """fft or ifft."""
-    n, comm = x.shape[-1], x.comm
+    comm = x.comm
     factors = _factors(n, comm.size)
     if factors is None:
-        return _chirped(x, inverse, norm)
+        return _chirped(x, n, inverse, norm)
     rows, columns = factors
     x = _fitted(x, n, columns)
     batch = x.shape[:-1]
@@ -122,30 +122,30 @@ def _twiddled(tensor: Tensor, box: tuple[int, int], n: int, inverse: bool) -> Te
     return blocks.mul_(coarse[:, :, None]).mul_(fine[:, None, :]).flatten(-2)
 
 
-def _chirped(x: DNDarray, inverse: bool, norm: str) -> DNDarray:
+def _chirped(x: DNDarray, n: int, inverse: bool, norm: str) -> DNDarray:
     """fft or ifft of any length: jk = (j^2 + k^2 - (k - j)^2) / 2 makes of the sum a convolution."""
-    n = x.shape[-1]
     if n > 2**31:
         raise ValueError(
             f"a distributed transform of {n} points, a length without two factors of at least {x.comm.size}, is "
             f"possible up to 2**31 points; pad to {fast_length(n)}"
         )
-    sign, scale = (-1, _scale(n, norm, inverse)) if inverse else (1, _scale(n, norm, inverse))
-    dtype = torch.promote_types(x.dtype, torch.complex64)
+    sign, dtype = 1 if inverse else -1, torch.promote_types(x.dtype, torch.complex64)
     wide = fast_length(2 * n - 1)
     while _factors(wide, x.comm.size) is None:
         wide = fast_length(wide + 1)
     x = _fitted(x, n)
-    square = _positions(x).square()
-    signal = _fitted(DNDarray(x.larray * _roots(2 * n, -sign * square, dtype), x.layout, x.comm), wide)
-    distance = _positions(signal)
+    square = sign * _positions(x).square()
+    signal = DNDarray(x.larray * _roots(2 * n, square, dtype), x.layout, x.comm)
+    layout = _line(x.layout, wide)
+    distance = torch.arange(*layout.box(x.comm.rank)[-1], device=x.device)
     distance = torch.minimum(distance, wide - distance)
-    chirp = _roots(2 * n, sign * distance.square(), dtype).where(distance < n, 0).expand(signal.lshape)
-    spectrum = _complex(signal, False, "backward")
-    other = _complex(DNDarray(chirp, signal.layout, x.comm), False, "backward")
+    chirp = _roots(2 * n, -sign * distance.square(), dtype).where(distance < n, 0)
+    chirp = chirp.expand(layout.lshape(x.comm.rank))
+    spectrum = _complex(signal, wide, False, "backward")
+    other = _complex(DNDarray(chirp, layout, x.comm), wide, False, "backward")
     product = DNDarray(spectrum.larray * other.larray, spectrum.layout, x.comm)
-    result = _fitted(_complex(product, True, "backward"), n)
-    return DNDarray(result.larray * _roots(2 * n, -sign * square, dtype, scale), result.layout, x.comm)
+    result = _fitted(_complex(product, wide, True, "backward"), n)
+    return DNDarray(result.larray * _roots(2 * n, square, dtype, _scale(n, norm, inverse)), result.layout, x.comm)
 
 
 def _scale(n: int, norm: str, inverse: bool) -> float:
@@ -159,14 +159,13 @@ def _scale(n: int, norm: str, inverse: bool) -> float:
 
 def _rfft(x: DNDarray, n: int, norm: str) -> DNDarray:
     if n % 2:
-        x = _complex(_fitted(x, n), False, norm)
-        return getitem(x, (..., slice(0, n // 2 + 1)))
+        return getitem(_complex(x, n, False, norm), (..., slice(0, n // 2 + 1)))
     x = _fitted(x, n, 2)
     pairs = torch.view_as_complex(x.larray.unflatten(-1, (-1, 2)).contiguous())
-    z = _complex(DNDarray(pairs, _line(x.layout, n // 2), x.comm), False, "backward")
-    z = _fitted(concatenate([z, getitem(z, (..., slice(0, 1)))], -1), n // 2 + 1)
+    z = _complex(DNDarray(pairs, _line(x.layout, n // 2), x.comm), n // 2, False, "backward")
+    z = concatenate([z, getitem(z, (..., slice(0, 1)))], -1)
     even, odd = _halves(z, _scale(n, norm, False) / 2)
-    turned = odd.mul_(_roots(n, -_positions(z), odd.dtype, 1.0) * -1j)
+    turned = odd.mul_(_roots(n, -_positions(z), odd.dtype) * -1j)
     return wrap(even.add_(turned), z.layout, z.comm)
 
 
@@ -182,19 +181,19 @@ def _irfft(x: DNDarray, n: int, norm: str) -> DNDarray:
     x = DNDarray(torch.where(ends, x.larray.real + 0j, x.larray), x.layout, x.comm)
     if n % 2:
         negative = FUNCTIONS["conj"](flip(getitem(x, (..., slice(1, None))), -1))
-        return FUNCTIONS["real"](_complex(concatenate([x, negative], -1), True, norm))
+        return FUNCTIONS["real"](_complex(concatenate([x, negative], -1), n, True, norm))
     even, odd = _halves(x, _scale(n, norm, True))
     turned = odd.mul_(_roots(n, _positions(x), odd.dtype) * 1j)
     z = getitem(wrap(even.add_(turned), x.layout, x.comm), (..., slice(0, n // 2)))
-    z = _complex(z, True, "forward")
+    z = _complex(z, n // 2, True, "forward")
     pairs = torch.view_as_real(z.larray.resolve_conj()).flatten(-2)
     counts = [2 * k for k in z.layout.counts[0]]  # type: ignore[union-attr]
     return wrap(pairs, Layout((*z.shape[:-1], n), z.layout.grid, z.ndim - 1, [counts]), z.comm)
 
 
 LINES = {
-    "fft": lambda x, n, norm: _complex(_fitted(x, n), False, norm),
-    "ifft": lambda x, n, norm: _complex(_fitted(x, n), True, norm),
+    "fft": lambda x, n, norm: _complex(x, n, False, norm),
+    "ifft": lambda x, n, norm: _complex(x, n, True, norm),
     "rfft": _rfft,
     "irfft": _irfft,
 }

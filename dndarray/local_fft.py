@@ -32,7 +32,7 @@ def transform(kind: str, tensor: Tensor, lengths: Sequence[int], axes: Sequence[
     # NumPy computes what it does not scale in double precision.
     rescaled = norm == _UNSCALED[kind] and tensor.real.dtype is torch.float32
     mine = (mine or tensor.is_conj()) and tensor.dtype is dtype
-    array = tensor.detach().resolve_conj().numpy()
+    array = tensor.detach().resolve_conj().resolve_neg().numpy()
     for n, axis in zip(lengths, axes, strict=True):
         shape = list(array.shape)
         shape[axis] = n // 2 + 1 if kind == "rfft" else n

@@ -183,3 +183,19 @@ def test_result_layouts() -> None:
     assert dnd.fft.fft(x, axis=0).layout is x.layout
     assert dnd.fft.rfft(x, axis=0).layout is Layout((6, 12), x.layout.grid, 0)
     assert dnd.fft.rfft(x).layout is Layout((10, 7), x.layout.grid, 0)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "float32", "float64"])
+def test_the_input_is_not_touched(dtype: str) -> None:
+    value = np.asarray(signal(96), dtype="complex128").astype(dtype) if "c" in dtype else signal(96).real.astype(dtype)
+    for x in (
+        dnd.array(value),
+        dnd.array(value, split=0),
+        dnd.array(value, split=0).redistribute([96] + [0] * (COMM.size - 1)),
+        dnd.array(value.reshape(8, 12), split=0),
+        dnd.array(value.reshape(8, 12), split=1),
+    ):
+        before = x.numpy()
+        for name in ("fft", "ifft", "fftn", "hfft", *(("rfft", "rfftn") if "float" in dtype else ("irfft", "irfftn"))):
+            getattr(dnd.fft, name)(x)
+            np.testing.assert_array_equal(x.numpy(), before)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from .elementwise import FUNCTIONS, as_operand, store
 from .errors import agreed
 from .indexing import assign, complete, drop_leading, getitem, setitem
 from .layout import Layout, balanced_counts
+from .local_indexing import masked, owners, put_back, rows_at, sorted_by, true_positions, unraveled
 from .redistribution import move
 from .types import kind
 
@@ -64,10 +66,10 @@ def nonzero(x: Any) -> tuple[DNDarray, ...]:
         raise ValueError("nonzero of an array without axes; compare or use atleast_1d")
     layout = _rows_layout(x.layout)
     local = move(x.larray, x.layout, layout, x.comm) != 0
-    found = torch.nonzero(local, as_tuple=True)
+    found = unraveled(true_positions(local), local.shape)
     (start, _), *_ = layout.box(x.comm.rank)
-    found = (found[0] + start, *found[1:])
-    result = _selection(layout, int(found[0].numel()), x)
+    found[0] = found[0] + start
+    result = _selection(layout, len(found[0]), x)
     return tuple(wrap(f, result, x.comm) for f in found)
 
 
@@ -121,7 +123,7 @@ def _mask_get(x: DNDarray, mask: DNDarray) -> DNDarray:
     local, lmask, layout = _masked_rows(x, mask)
     if mask.ndim == 0:
         return wrap(local[lmask], layout.derive((int(lmask), *x.shape), range(1, x.ndim + 1)), x.comm)
-    selected = local[lmask]
+    selected = masked(local, lmask)
     if any(a is not None and a < mask.ndim for a in layout.axes):
         return wrap(selected, _selection(layout, len(selected), x, x.shape[mask.ndim :]), x.comm)
     mapping = [None if a < mask.ndim else a - mask.ndim + 1 for a in range(x.ndim)]
@@ -198,10 +200,11 @@ def _wrapped(indices: Sequence[Tensor], sizes: Sequence[int], axes: Sequence[int
     """Non-negative indices, or an IndexError."""
     result = []
     for index, n, axis in zip(indices, sizes, axes, strict=True):
-        if index.numel() and not (-n <= int(index.min()) and int(index.max()) < n):
+        low, high = (int(end) for end in index.aminmax()) if index.numel() else (0, -1)
+        if low < -n or high >= n:
             bad = index[(index < -n) | (index >= n)][0]
             raise IndexError(f"index {int(bad)} is out of bounds for axis {axis} with size {n}")
-        result.append(torch.where(index < 0, index + n, index))
+        result.append(torch.where(index < 0, index + n, index) if low < 0 else index)
     return result
 
 
@@ -250,22 +253,23 @@ def _plan_requests(front: DNDarray, indices: list[DNDarray]) -> _Requests:
         if common.grid is layout.grid and [h for h, a in enumerate(common.axes) if a is not None] == [g]:
             index_layout = common
     along = comm.along(layout.grid, (g,))
-    offsets = torch.tensor(layout.offsets[g], device=front.device)
+    offsets = layout.offsets[g]
+    assert offsets is not None
     mine = _local_indices(indices, index_layout, comm, sizes, spread)
-    owner = torch.bucketize(mine[axis], offsets, right=True) - 1
-    order = torch.argsort(owner, stable=True)
+    owner = owners(mine[axis], offsets)
+    order = sorted_by(owner, along.size)
     receives = torch.bincount(owner, minlength=along.size).tolist()
     if spread:
         sends = along.alltoall_counts(receives)
-        asked = along.alltoallv(torch.stack(mine, 1)[order], receives, sends)
+        asked = along.alltoallv(torch.stack([rows_at(index, [order]) for index in mine], 1), receives, sends)
         wanted = list(asked.unbind(1))
     else:
         every = _local_indices(indices, Layout(shape, layout.grid), comm, sizes, False)
-        owned = torch.nonzero(torch.bucketize(every[axis], offsets, right=True) - 1 == along.rank).reshape(-1)
-        wanted = [e[owned] for e in every]
+        owned = true_positions(owners(every[axis], offsets) == along.rank)
+        wanted = [rows_at(e, [owned]) for e in every]
         row = len(every[0]) // max(shape[0], 1)
-        edges = torch.tensor(balanced_counts(shape[0], along.size)).cumsum(0) * row
-        sends = torch.bincount(torch.bucketize(owned.cpu(), edges, right=True), minlength=along.size).tolist()
+        edges = [row * n for n in accumulate(balanced_counts(shape[0], along.size), initial=0)]
+        sends = torch.bincount(owners(owned, edges), minlength=along.size).tolist()
     wanted[axis] = wanted[axis] - offsets[along.rank]
     return _Requests(index_layout, layout, along, order, wanted, sends, receives)
 
@@ -301,11 +305,9 @@ def _fetch(front: DNDarray, indices: list[DNDarray]) -> DNDarray:
         if r.lead.is_distributed:
             dealt = [g for g, a in enumerate(r.lead.axes) if a is not None]
             local = use_in_split(local, comm.along(r.lead.grid, dealt))
-        return wrap(local[tuple(r.wanted)].reshape(layout.lshape(comm.rank)), layout, comm)
-    arrived = all_to_all(local[tuple(r.wanted)], r.sends, r.receives, r.along)
-    back = torch.empty_like(r.order)
-    back[r.order] = torch.arange(len(r.order), device=r.order.device)
-    return wrap(arrived[back].reshape(layout.lshape(comm.rank)), layout, comm)
+        return wrap(rows_at(local, r.wanted).reshape(layout.lshape(comm.rank)), layout, comm)
+    arrived = all_to_all(rows_at(local, r.wanted), r.sends, r.receives, r.along)
+    return wrap(put_back(arrived, r.order).reshape(layout.lshape(comm.rank)), layout, comm)
 
 
 def _entries(x: DNDarray, key: Any) -> list:
@@ -393,7 +395,7 @@ def _store(front: DNDarray, indices: list[DNDarray], position: int, value: DNDar
     values = values.reshape(math.prod(lshape[:n]), *lshape[n:])
     flat = list(r.wanted)
     if r.along is not None and r.order is not None:
-        values = all_to_all(values[r.order], r.receives, r.sends, r.along)
+        values = all_to_all(rows_at(values, [r.order]), r.receives, r.sends, r.along)
     elif index is not r.lead:
         flat = _local_indices(indices, index, comm, front.shape[:m], True)
     keep = torch.ones(len(flat[0]), dtype=torch.bool, device=values.device)

@@ -18,6 +18,7 @@ from .broadcasting import align_to, broadcast_shapes
 from .creation import positions, zeros_like
 from .elementwise import FUNCTIONS, apply, as_operand, check_range, store
 from .indexing import assign
+from .local_indexing import true_positions
 from .manipulation import beside, ravel, reshape, stack, with_axis
 from .redistribution import move
 from .splitting import unstack
@@ -83,7 +84,7 @@ def compress(condition: Any, x: Any, axis: int | None = None, out: DNDarray | No
 
         condition = pad(condition, (0, n - len(condition)))
     condition = condition[:n]
-    keep = move(condition.larray, condition.layout, beside_axis(x.layout, axis), x.comm).nonzero().reshape(-1)
+    keep = true_positions(move(condition.larray, condition.layout, beside_axis(x.layout, axis), x.comm))
     counts = [len(keep)]
     if g is not None:
         counts = x.comm.along(x.layout.grid, (g,)).allgather(torch.tensor(counts)).reshape(-1).tolist()

@@ -23,6 +23,7 @@ from .communication import Communicator
 from .elementwise import FUNCTIONS, as_operand, store
 from .indexing import getitem
 from .layout import Layout
+from .local_indexing import true_positions
 from .manipulation import beside
 from .quantiles import percentile
 from .redistribution import move
@@ -31,7 +32,7 @@ from .types import can_cast, kind, numpy_dtype, promote_types
 
 __all__ = ["bincount", "histc", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd"]
 
-_PIECE = 2**16
+_PIECE = 2**17
 """Elements that are counted at a time, in cache."""
 
 
@@ -182,7 +183,7 @@ def _stone(x: DNDarray, ptp: Any, limits: Any) -> Any:
         return 0.0
     ends = _extremes(x)
     every = [np.histogram_bin_edges(ends, bins, limits) for bins in range(1, most + 1)]
-    local = [_in_even_bins([x.larray.reshape(-1)], None, edges, limits is not None) for edges in every]
+    local = [_in_even_bins([x.larray.reshape(-1)], None, edges) for edges in every]
     counts = _added_up(torch.cat(local), x.layout, x.comm).larray.double().split([len(part) for part in local])
     errors = [(2 - (n + 1) * float((c / n).square().sum())) * len(c) / ptp for c in counts]
     return ptp / (1 + errors.index(min(errors)))
@@ -203,22 +204,33 @@ _ESTIMATORS: dict[str, Callable[[DNDarray, Any, Any], Any]] = {
 # --- histograms -------------------------------------------------------------------------------------------------------
 
 
-def _in_even_bins(columns: list[Tensor], weights: Tensor | None, edges: np.ndarray, outliers: bool) -> Tensor:
-    """Counts in bins of one width: the bin is computed, and set right where rounding missed it."""
+def _in_even_bins(columns: list[Tensor], weights: Tensor | None, edges: np.ndarray) -> Tensor:
+    """Counts in bins of one width: the bin is computed, and looked up only next to an edge, where rounding may miss it.
+
+    What lies outside goes to a bin before the first or one after the last, which NaN fall into, too.
+    """
     bounds = torch.from_numpy(edges).to(columns[0].device)
-    bins, first, extent = len(edges) - 1, bounds[0], bounds[-1] - bounds[0]
+    bins, first, extent = len(edges) - 1, edges[0], edges[-1] - edges[0]
+    closed = torch.nextafter(bounds[-1:], bounds.new_tensor([math.inf]))
+    # Nothing comes before the first of these, nor after the last.
+    lower = torch.cat([bounds.new_tensor([-math.inf]), bounds[:-1], closed, bounds.new_tensor([math.nan])])
+    scale = bins / float(extent)
+    rounding = 4 * np.finfo(edges.dtype).eps * (bins + 2 + float(max(abs(edges[0]), abs(edges[-1]))) * scale)
 
-    def locate(pieces: list[Tensor]) -> tuple[Tensor, Tensor | None]:
-        values, inside = pieces[0].to(bounds.dtype), None
-        if outliers:
-            inside = (values >= first) & (values <= bounds[-1])
-            values = torch.where(inside, values, first)
-        index = values.sub(first).div_(extent).mul_(bins).to(torch.int32).clamp_(max=bins - 1)
-        index -= (values < bounds.index_select(0, index)).int()
-        index += ((values >= bounds.index_select(0, index + 1)) & (index < bins - 1)).int()
-        return index, inside
+    def locate(pieces: list[Tensor]) -> tuple[Tensor, None]:
+        values = pieces[0].to(bounds.dtype)
+        place = values.sub(first).mul_(scale).add_(1).clamp_(0.5, bins + 1.5)
+        index = place.to(torch.int32).clamp_(0, bins + 1)
+        doubtful = place.sub_(index).sub_(0.5).abs_() >= 0.5 - rounding
+        at = true_positions(doubtful)
+        if len(at):
+            value, own = values[at], index[at]
+            own -= (value < lower[own]).int()
+            own += (value >= lower[own + 1]).int()
+            index[at] = own
+        return index, None
 
-    return _count(columns, weights, bins, locate)
+    return _count(columns, weights, bins + 2, locate)[1:-1]
 
 
 def _bin_of(values: Tensor, bounds: Tensor) -> Tensor:
@@ -304,7 +316,7 @@ def histogram(
     columns, layout = _alike([x] if weights is None else [x, weights])
     share = None if weights is None else columns.pop()
     if isinstance(bins, str) or np.ndim(_host(bins)) == 0:
-        counts = _in_even_bins(columns, share, edges, range is not None)
+        counts = _in_even_bins(columns, share, edges)
     else:
         counts = _in_boxes(columns, share, [edges])
     result = _added_up(counts, layout, x.comm).astype(torch.int64 if weights is None else weights.dtype, copy=False)

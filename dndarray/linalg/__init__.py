@@ -11,10 +11,11 @@ from numpy.linalg import LinAlgError
 from ..contraction import matmul, vecdot
 from ..manipulation import matrix_transpose
 from ..products import tensordot
-from .factorizations import cholesky, eig, eigh, eigvals, eigvalsh, qr, svd, svdvals
+from .factorizations import cholesky, qr
 from .forms import cross, diagonal, matrix_power, multi_dot, outer, trace
 from .norms import cond, matrix_norm, matrix_rank, norm, vector_norm
 from .solvers import det, inv, lstsq, pinv, slogdet, solve, tensorinv, tensorsolve
+from .spectral import eig, eigh, eigvals, eigvalsh, svd, svdvals
 
 __all__ = [
     "LinAlgError",

@@ -1,4 +1,4 @@
-"""Factorizations of matrices: Cholesky, QR, singular values, eigenvalues.
+"""Factorizations of matrices: Cholesky, QR.
 
 Stacks are dealt out along their leading axes (see `matrices`). A single matrix that is split is not gathered for QR and
 the singular values: a tall one is factorised part by part and the small triangular factors are factorised once more
@@ -11,50 +11,23 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
-from numpy.linalg import LinAlgError
 from torch import Tensor
 
 from ..array import DNDarray, wrap
 from ..collectives import all_gather, use_in_split
-from ..contraction import conjugated
 from ..diagonals import triu
-from ..elementwise import FUNCTIONS
 from ..indexing import section
 from ..layout import Layout
-from ..manipulation import matrix_transpose, resplit
+from ..manipulation import resplit
 from ..redistribution import move
-from .matrices import as_matrices, each, place
+from .matrices import adjoint, as_matrices, each, is_dealt_matrix, place
 
-__all__ = ["cholesky", "eig", "eigh", "eigvals", "eigvalsh", "qr", "svd", "svdvals"]
-
-
-class EigResult(NamedTuple):
-    eigenvalues: DNDarray
-    eigenvectors: DNDarray
-
-
-class EighResult(NamedTuple):
-    eigenvalues: DNDarray
-    eigenvectors: DNDarray
+__all__ = ["cholesky", "qr"]
 
 
 class QRResult(NamedTuple):
     Q: DNDarray
     R: DNDarray
-
-
-class SVDResult(NamedTuple):
-    U: DNDarray
-    S: DNDarray
-    Vh: DNDarray
-
-
-def adjoint(x: DNDarray) -> DNDarray:
-    """The conjugate transpose of each matrix. A view; nothing moves."""
-    return conjugated(matrix_transpose(x))
-
-
-# --- Cholesky and QR --------------------------------------------------------------------------------------------------
 
 
 def cholesky(a: Any, /, *, upper: bool = False) -> DNDarray:
@@ -87,7 +60,7 @@ def _householder(t: Tensor) -> tuple[Tensor, Tensor]:
     return vectors.mT, factors
 
 
-def _tall_qr(x: DNDarray) -> tuple[DNDarray, DNDarray]:
+def tall_qr(x: DNDarray) -> tuple[DNDarray, DNDarray]:
     """QR of a single matrix that has as many rows as columns or more: Q dealt out along its rows, R on every process.
 
     Communication: one all-gather of the R of all processes; one redistribution before it if the columns are split.
@@ -118,10 +91,6 @@ def _wide_qr(x: DNDarray) -> tuple[DNDarray, DNDarray]:
     factor, _ = _unique(*torch.linalg.qr(resplit(section(x, 1, 0, m)).larray))
     q = wrap(factor, Layout((m, m), x.layout.grid), x.comm)
     return q, triu(adjoint(q) @ x)
-
-
-def _is_dealt_matrix(x: DNDarray) -> bool:
-    return x.ndim == 2 and x.layout.is_dealt
 
 
 def qr(a: Any, mode: str = "reduced") -> Any:
@@ -162,136 +131,10 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     if mode == "raw":
         return each(x, _householder, (-1, -2), (None,))
     of_q, of_r = (-2, -1 if n <= m else None), (-2 if m <= n else None, -1)
-    if mode == "r" and not _is_dealt_matrix(x):
+    if mode == "r" and not is_dealt_matrix(x):
         return each(x, lambda t: _unique(None, torch.linalg.qr(t, mode="r").R)[1], of_r)
-    if mode == "complete" or not _is_dealt_matrix(x):
+    if mode == "complete" or not is_dealt_matrix(x):
         return QRResult(*each(x, lambda t: _unique(*torch.linalg.qr(t, mode=mode)), of_q, of_r))
-    q, r = _tall_qr(x) if m >= n else _wide_qr(x)
+    q, r = tall_qr(x) if m >= n else _wide_qr(x)
     r = place(r, x.layout, of_r)
     return r if mode == "r" else QRResult(place(q, x.layout, of_q), r)
-
-
-# --- singular values --------------------------------------------------------------------------------------------------
-
-
-def _hermitian_svd(matrices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    values, vectors = torch.linalg.eigh(matrices)
-    order = values.abs().argsort(-1, descending=True)
-    values = values.gather(-1, order)
-    u = vectors.take_along_dim(order.unsqueeze(-2), -1)
-    return u, values.abs(), (u * torch.where(values < 0, -1, 1).to(values.dtype).unsqueeze(-2)).mH
-
-
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
-    """The singular value decomposition a = U diag(S) Vh of matrices, largest singular values first.
-
-    Parameters
-    ----------
-    a : array_like of shape (..., m, n)
-        Split in any way.
-    full_matrices : bool
-        Whether U and Vh are square. Of a tall or wide matrix that is split, False is much cheaper.
-    compute_uv : bool
-        Whether to compute more than S.
-    hermitian : bool
-        Whether to take the matrices to be Hermitian, and look at the lower triangle only.
-
-    Returns
-    -------
-    SVDResult
-        U, S and Vh. A factor of the shape of `a` is laid out as `a`; otherwise U's rows as those of `a`, Vh's columns
-        as those of `a`. S is on every process, unless the leading axes are split.
-
-    Communication: of stacks one redistribution if the matrices are split, and one to agree on errors. Of a single
-    matrix that of `qr`, unless `full_matrices` or `hermitian` bring it to every process.
-
-    Examples
-    --------
-    >>> import dndarray as dnd
-    >>> u, s, vh = dnd.linalg.svd(dnd.ones((6, 2), split=0), full_matrices=False)
-    >>> u.split, s.split, round(s[0].item() ** 2)
-    (0, None, 12)
-    """
-    if not compute_uv:
-        return svdvals(a) if not hermitian else svd(a, False, True, True).S
-    x = as_matrices(a, "svd", square=hermitian)
-    m, n = x.shape[-2:]
-    if _is_dealt_matrix(x) and not hermitian and (m == n or not full_matrices):
-        if m < n:
-            v, s, uh = svd(adjoint(x), full_matrices=False)
-            return SVDResult(adjoint(uh), s, adjoint(v))
-        q, r = _tall_qr(x)
-        left, s, vh = each(r, torch.linalg.svd, (None, None), (None,), (None, None))
-        u = place(q @ left, x.layout, (-2, -1))
-        return SVDResult(u, place(s, x.layout, (None,)), place(vh, x.layout, (-2 if m == n else None, -1)))
-    square = full_matrices and m != n
-    of_u = (-2, -1 if n <= m and not square else None)
-    of_v = (-2 if m <= n and not square else None, -1)
-    if hermitian:
-        return SVDResult(*each(x, _hermitian_svd, of_u, (None,), of_v))
-    return SVDResult(*each(x, lambda t: torch.linalg.svd(t, full_matrices), of_u, (None,), of_v))
-
-
-def svdvals(x: Any, /) -> DNDarray:
-    """The singular values of matrices, largest first. Communication: as `svd` without `full_matrices`."""
-    x = as_matrices(x, "svdvals")
-    if _is_dealt_matrix(x):
-        source = x.layout
-        x = _tall_qr(x if x.shape[0] >= x.shape[1] else adjoint(x))[1]
-        return place(each(x, torch.linalg.svdvals, (None,)), source, (None,))
-    return each(x, torch.linalg.svdvals, (None,))
-
-
-# --- eigenvalues ------------------------------------------------------------------------------------------------------
-
-
-def eigh(a: Any, UPLO: str = "L") -> EighResult:
-    """Eigenvalues, smallest first, and eigenvectors (in columns) of Hermitian matrices.
-
-    Only the lower triangle is looked at, or with `UPLO` "U" the upper one. The eigenvectors are laid out as `a`.
-    Communication: as `cholesky`.
-    """
-    return EighResult(*_eigh(a, UPLO, "eigh", torch.linalg.eigh, (None,), (-2, -1)))
-
-
-def eigvalsh(a: Any, UPLO: str = "L") -> DNDarray:
-    """Eigenvalues of Hermitian matrices, smallest first. Communication: as `cholesky`."""
-    return _eigh(a, UPLO, "eigvalsh", torch.linalg.eigvalsh, (None,))
-
-
-def _eigh(a: Any, triangle: str, name: str, fn: Any, *origins: Any) -> Any:
-    if triangle.upper() not in ("L", "U"):
-        raise ValueError(f"`UPLO` (={triangle!r}) must be 'L' or 'U'")
-    return each(as_matrices(a, name, square=True), lambda t: fn(t, UPLO=triangle.upper()), *origins)
-
-
-def _finite(t: Tensor) -> Tensor:
-    if not bool(t.isfinite().all()):
-        raise LinAlgError("a matrix has elements that are infinite or NaN")
-    return t
-
-
-def _real_if_so(x: DNDarray, values: DNDarray) -> bool:
-    """Whether all eigenvalues of real matrices are real."""
-    return not x.dtype.is_complex and bool(FUNCTIONS["all"](FUNCTIONS["equal"](values.imag, 0)))
-
-
-def eig(a: Any) -> EigResult:
-    """Eigenvalues, in any order, and eigenvectors (in columns, of length 1) of matrices.
-
-    Both are complex, unless all eigenvalues of real matrices are real. The eigenvectors are laid out as `a`.
-    Communication: as `cholesky`, and one all-reduce to see whether they are real.
-    """
-    x = as_matrices(a, "eig", square=True)
-    values, vectors = each(x, lambda t: torch.linalg.eig(_finite(t)), (None,), (-2, -1))
-    return EigResult(values.real, vectors.real) if _real_if_so(x, values) else EigResult(values, vectors)
-
-
-def eigvals(a: Any) -> DNDarray:
-    """Eigenvalues of matrices, in any order: complex, unless those of real matrices all are real.
-
-    Communication: as `eig`.
-    """
-    x = as_matrices(a, "eigvals", square=True)
-    values = each(x, lambda t: torch.linalg.eigvals(_finite(t)), (None,))
-    return values.real if _real_if_so(x, values) else values

@@ -18,13 +18,15 @@ from torch import Tensor
 
 from ..array import DNDarray, wrap
 from ..communication import Communicator
+from ..contraction import conjugated
 from ..elementwise import as_operand
 from ..errors import agreed
 from ..layout import Layout
+from ..manipulation import matrix_transpose
 from ..redistribution import move
 from ..types import kind
 
-__all__ = ["as_matrices", "each", "inexact", "place", "solvable"]
+__all__ = ["adjoint", "as_matrices", "each", "inexact", "is_dealt_matrix", "place", "solvable"]
 
 
 def inexact(dtype: torch.dtype, name: str) -> torch.dtype:
@@ -42,6 +44,15 @@ def as_matrices(x: Any, name: str, square: bool = False) -> DNDarray:
     if square and x.shape[-1] != x.shape[-2]:
         raise LinAlgError(f"{name} takes square matrices in the last two axes, not shape {x.shape}")
     return x.astype(inexact(x.dtype, name), copy=False)
+
+
+def adjoint(x: DNDarray) -> DNDarray:
+    """The conjugate transpose of each matrix. A view; nothing moves."""
+    return conjugated(matrix_transpose(x))
+
+
+def is_dealt_matrix(x: DNDarray) -> bool:
+    return x.ndim == 2 and x.layout.is_dealt
 
 
 @contextmanager

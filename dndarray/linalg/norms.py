@@ -16,8 +16,8 @@ from ..layout import normalize_axes, normalize_axis
 from ..manipulation import expand_dims, moveaxis, squeeze
 from ..reduction import check_nonempty, join, plan, wrap_reduced
 from ..types import finfo, kind, real_of
-from .factorizations import svd, svdvals
 from .matrices import as_matrices, each
+from .spectral import svd, svdvals
 
 __all__ = ["cond", "matrix_norm", "matrix_rank", "norm", "vector_norm"]
 

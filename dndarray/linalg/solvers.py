@@ -17,8 +17,8 @@ from ..elementwise import FUNCTIONS
 from ..manipulation import moveaxis, ravel, reshape
 from ..redistribution import move
 from ..types import finfo, promote_types
-from .factorizations import adjoint, svd
-from .matrices import as_matrices, each, inexact, place, solvable
+from .matrices import adjoint, as_matrices, each, inexact, place, solvable
+from .spectral import svd
 
 __all__ = ["det", "inv", "lstsq", "pinv", "slogdet", "solve", "tensorinv", "tensorsolve"]
 

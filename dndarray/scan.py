@@ -31,7 +31,7 @@ class Scan(NamedTuple):
 
     running: Callable[[Tensor, int], Tensor]
     """The scan of a local part along an axis."""
-    combine: Callable[[Tensor, Tensor], Tensor]
+    combine: Callable[..., Tensor]
     summary: str
 
 
@@ -113,7 +113,9 @@ def scan(
         else:
             total = result.new_full([1 if a == axis else n for a, n in enumerate(result.shape)], identity)
             total = total + local.sum() * 0 if local.requires_grad else total
-        result = row.combine(result, _before(total, identity, comm, reduction.op))
+        before = _before(total, identity, comm, reduction.op)
+        own = None if needs_grad(result, before) else result  # new memory costs more than the sum
+        result = row.combine(result, before, out=own)
     array = wrap(from_ordered(result, computed) if ordered else result.to(computed), x.layout, x.comm)
     if include_initial:
         from .creation import full

@@ -24,12 +24,13 @@ from .array import DNDarray, same_comm, wrap
 from .communication import Communicator
 from .elementwise import as_operand
 from .layout import Layout, normalize_axis
+from .local_indexing import true_positions
 from .manipulation import moveaxis, ravel, reshape, resplit
 from .ordering import boundaries, order, order_keys, sort_rows
 from .redistribution import move
 from .sample_sort import Route, range_route
 from .types import kind, result_type
-from .unsigned import from_ordered, to_ordered
+from .unsigned import STAND_INS, from_ordered, to_ordered
 
 __all__ = [
     "intersect1d",
@@ -43,6 +44,9 @@ __all__ = [
     "unique_inverse",
     "unique_values",
 ]
+
+_MANY = 2**10
+"""Integers from which on it pays to see whether they lie close together."""
 
 _BLOCK = 2**18
 """Elements that are sorted at a time: in cache, and so that of many equals few are left to sort together."""
@@ -109,8 +113,24 @@ def _keys(values: Tensor, where: Tensor | None = None) -> list[Tensor]:
     return keys
 
 
+def _counted(values: Tensor) -> tuple[int, Tensor] | None:
+    """Of integers that lie close together, the smallest, and how often it and each number after it occurs."""
+    if kind(values.dtype) != 1 or values.dtype in STAND_INS or len(values) < _MANY:
+        return None
+    low, high = (int(end) for end in values.aminmax())
+    if high - low >= len(values) // 8:
+        return None
+    counts = torch.zeros(high - low + 1, dtype=torch.int64, device=values.device)
+    for block in values.split(max(_BLOCK, 2 * len(counts))):
+        counts += torch.bincount(block.to(torch.int64) - low, minlength=len(counts))
+    return low, counts
+
+
 def _distinct(values: Tensor, runs: bool = False) -> Tensor:
     """The distinct elements in order."""
+    if (close := _counted(values)) is not None:
+        low, counts = close
+        return (true_positions(counts) + low).to(values.dtype)
     if not runs and len(values) > _BLOCK:
         return _distinct(torch.cat([_distinct(block) for block in values.split(_BLOCK)]), runs=True)
     values = sort_rows(values, runs=runs)
@@ -119,6 +139,10 @@ def _distinct(values: Tensor, runs: bool = False) -> Tensor:
 
 def _tally(values: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct elements in order, and how often each occurs."""
+    if (close := _counted(values)) is not None:
+        low, counts = close
+        places = true_positions(counts)
+        return (places + low).to(values.dtype), counts[places]
     found = []
     for block in values.split(_BLOCK):
         block = sort_rows(block)
@@ -131,7 +155,7 @@ def _tally(values: Tensor) -> tuple[Tensor, Tensor]:
 
 def _lengths(new: Tensor) -> Tensor:
     """The numbers of elements of groups, from where they begin."""
-    starts = torch.nonzero(new).reshape(-1)
+    starts = true_positions(new)
     return torch.cat([starts, starts.new_full((1,), len(new))]).diff()
 
 

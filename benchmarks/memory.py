@@ -44,8 +44,46 @@ def cases(size: int) -> dict[str, Case]:
         "mean": Case(dnd.mean, n, (0,)),
         "var": Case(dnd.var, n, (0,)),
     }
+    every: dict[str, Callable[..., Any]] = {
+        "sort": dnd.sort,
+        "argsort": dnd.argsort,
+        "unique": dnd.unique,
+        "median": dnd.median,
+        "topk": lambda x: dnd.topk(x, 50)[0],
+        "histogram": lambda x: dnd.histogram(x, 100)[0],
+        "searchsorted": lambda x: dnd.searchsorted(dnd.linspace(0, 1, 1000, split=0), x),
+        "cumsum": dnd.cumsum,
+        "diff": dnd.diff,
+        "roll": lambda x: dnd.roll(x, 1000),
+        "flip": dnd.flip,
+        "pad": lambda x: dnd.pad(x, 1000),
+        "repeat": lambda x: dnd.repeat(x, 2),
+        "mask": lambda x: x[x > 0.5],
+        "nonzero": lambda x: dnd.nonzero(x > 0.5)[0],
+        "take": lambda x: x[::-3],
+        "convolve": lambda x: dnd.convolve(x, dnd.ones(101, dtype=x.dtype)),
+        "isin": lambda x: dnd.isin(x, [0.25, 0.5]),
+        "interp": lambda x: dnd.interp(x, [0.0, 0.5, 1.0], [0.0, 2.0, 1.0]),
+    }
+    found |= {name: Case(call, n, (0,)) for name, call in every.items()}
+    matrix = (6000, 6000)
+    found |= {
+        "concatenate": Case(lambda x, y: dnd.concatenate([x, y]), n, (0, 0)),
+        "indices": Case(lambda x, y: x[(y * (len(y) - 1)).astype("int64")], n, (0, 0)),
+        "fft": Case(dnd.fft.fft, (2**24,), (0,), torch.complex64),
+        "fft2": Case(dnd.fft.fft2, (4096, 4096), (0,), torch.complex64),
+        "sort, axis 0": Case(lambda x: dnd.sort(x, axis=0), (4_000_000, 8), (0,)),
+        "percentile, axis 0": Case(lambda x: dnd.percentile(x, 30, axis=0), (4_000_000, 8), (0,)),
+        "gaussian_filter": Case(lambda x: dnd.ndimage.gaussian_filter(x, 2), matrix, (0,)),
+        "median_filter": Case(lambda x: dnd.ndimage.median_filter(x, 3), matrix, (0,)),
+        "cdist": Case(dnd.spatial.cdist, (8000, 64), (0, 0)),
+        "einsum": Case(lambda x, y: dnd.einsum("ij,jk->ki", x, y), matrix, (0, 0)),
+        "reshape": Case(lambda x: dnd.reshape(x, (-1, 4), new_split=1), matrix, (1,)),
+        "gradient": Case(lambda x: dnd.gradient(x, axis=0), matrix, (0,)),
+        "tile": Case(lambda x: dnd.tile(x, (2, 1)), matrix, (0,)),
+    }
     for name, split_a, split_b, grid in layouts(size):
-        found[f"matmul {name}"] = Case(lambda x, y: x @ y, (6000, 6000), (split_a, split_b), grid=grid)
+        found[f"matmul {name}"] = Case(lambda x, y: x @ y, matrix, (split_a, split_b), grid=grid)
     return found
 
 
@@ -63,7 +101,9 @@ def _forget_peak() -> None:
 
 
 def _operands(case: Case, shape: tuple[int, ...]) -> list[dnd.DNDarray]:
-    return [dnd.ones(shape, case.dtype, split=split, grid=case.grid) for split in case.splits]
+    real = torch.float64 if case.dtype in (torch.float64, torch.complex128) else torch.float32
+    made = [dnd.random.random(shape, real, split=split, grid=case.grid) for split in case.splits]
+    return [x.astype(case.dtype, copy=False) for x in made]
 
 
 def measure(name: str, case: Case, tiny: bool) -> Row:

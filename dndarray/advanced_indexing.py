@@ -3,13 +3,14 @@
 Layouts: a mask gives a result split where the selected elements are (unbalanced); integers along a split axis give a
 result split along the first axis of the index, or as the index itself is. Communication: a mask exchanges its counts
 (one all-gather); integers fetch each element from its owner in one all-to-all, preceded by one that asks for them if
-the index is itself split. Where the indexed axes and the index are whole everywhere, nothing is communicated.
+the index is itself split; requests and answers take about four times the index in memory. Where the indexed axes and
+the index are whole everywhere, nothing is communicated.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -31,6 +32,8 @@ from .redistribution import move
 from .types import kind
 
 __all__ = ["advanced_get", "advanced_set", "nonzero", "take"]
+
+Write = Callable[[Tensor, list[Tensor], Tensor], None]
 
 
 def _entry(entry: Any, x: DNDarray) -> Any:
@@ -65,10 +68,11 @@ def nonzero(x: Any) -> tuple[DNDarray, ...]:
     if x.ndim == 0:
         raise ValueError("nonzero of an array without axes; compare or use atleast_1d")
     layout = _rows_layout(x.layout)
-    local = move(x.larray, x.layout, layout, x.comm) != 0
+    local = move(x.larray, x.layout, layout, x.comm)
+    local = local if local.dtype is torch.bool else local != 0
     found = unraveled(true_positions(local), local.shape)
     (start, _), *_ = layout.box(x.comm.rank)
-    found[0] = found[0] + start
+    found[0] += start
     result = _selection(layout, len(found[0]), x)
     return tuple(wrap(f, result, x.comm) for f in found)
 
@@ -350,8 +354,18 @@ def advanced_get(x: DNDarray, key: Any) -> DNDarray:
     return moveaxis(result, tuple(range(n)), tuple(range(position, position + n))) if position and n else result
 
 
-def advanced_set(x: DNDarray, key: Any, value: DNDarray) -> None:
-    """`x[key] = value` for a key with arrays. Where an index occurs twice the last value counts."""
+def may_repeat(x: DNDarray, key: Any) -> bool:
+    """Whether a key may name an element twice: it has arrays of integers."""
+    entries = _entries(x, key)
+    return not _is_basic(entries) and _only_mask(entries) is None
+
+
+def advanced_set(x: DNDarray, key: Any, value: DNDarray, write: Write | None = None) -> None:
+    """`x[key] = value` for a key with arrays. Where an index occurs twice the last value counts.
+
+    `write` does something else with the values that go to elements given by arrays of integers; it gets the local
+    part with the indexed axes first, local indices of them, and a value for each, those of one element in order.
+    """
     entries = _entries(x, key)
     if _is_basic(entries):
         return setitem(x, _as_key(entries), value)
@@ -361,11 +375,11 @@ def advanced_set(x: DNDarray, key: Any, value: DNDarray) -> None:
     front, indices, position = _prepare(x, entries)
     if front.larray.numel() and front.larray.untyped_storage().data_ptr() != x.larray.untyped_storage().data_ptr():
         raise NotImplementedError("assignment through negative steps beside arrays; index in two steps")
-    _store(front, indices, position, value)
+    _store(front, indices, position, value, write or _write_last)
     return None
 
 
-def _store(front: DNDarray, indices: list[DNDarray], position: int, value: DNDarray) -> None:
+def _store(front: DNDarray, indices: list[DNDarray], position: int, value: DNDarray, write: Write) -> None:
     from .manipulation import broadcast_to, moveaxis
 
     comm, m = front.comm, len(indices)
@@ -403,9 +417,12 @@ def _store(front: DNDarray, indices: list[DNDarray], position: int, value: DNDar
     for a in range(m):  # an axis dealt out by another grid axis, too: each process keeps what is its own
         flat[a] = flat[a] + fetched[a][0] - own[a][0]
         keep &= (flat[a] >= 0) & (flat[a] < own[a][1] - own[a][0])
-    flat = [f[keep] for f in flat]
-    last = last_of_each(flat, front.lshape)
-    assign(front.larray, tuple(f[last] for f in flat), values[keep][last])
+    write(front.larray, [f[keep] for f in flat], values[keep])
+
+
+def _write_last(local: Tensor, flat: list[Tensor], values: Tensor) -> None:
+    last = last_of_each(flat, local.shape)
+    assign(local, tuple(f[last] for f in flat), values[last])
 
 
 def last_of_each(flat: list[Tensor], lshape: Sequence[int]) -> Tensor:

@@ -8,7 +8,8 @@ convolution is a product of their distributed transforms instead.
 
 Layouts: the result is split as the longer operand is; along an axis it keeps that one's counts if it has its length,
 and is balanced otherwise. Communication: one all-to-all for each split axis, and one collective for the kernel if that
-is split. Integers are computed exactly. Gradients: through both operands.
+is split; the longer operand is copied once, with what it reads of others. Integers are computed exactly. Gradients:
+through both operands.
 """
 
 from __future__ import annotations

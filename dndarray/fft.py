@@ -7,7 +7,8 @@ deal (1-D arrays, or few short rows), `four_step` transforms the axis where it l
 
 Layouts: the result is split as the array is. Along a transformed axis it keeps the array's counts if it keeps its
 length, and is balanced otherwise. Communication: none along whole axes; two all-to-alls for a split axis (one there,
-one back), or for all split axes together where one long axis is not among them; three to five in `four_step`. Types:
+one back), or for all split axes together where one long axis is not among them; three to five in `four_step`. What
+travels takes one more array like the result in memory. Types:
 NumPy's, single precision stays single. Gradients: through all.
 """
 

@@ -12,9 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .unsigned import moved
+from .collectives import needs_grad
+from .unsigned import as_signed, moved
 
 __all__ = ["masked", "owners", "put_back", "rows_at", "sorted_by", "true_positions", "unraveled"]
+
+_PIECE = 2**18
+"""Rows that are looked at at a time: their places, of eight bytes each, take no memory to speak of."""
 
 _FEW = 8
 """Processes among which to compare with each one's first index is faster than bisection."""
@@ -52,8 +56,16 @@ def masked(x: Tensor, mask: Tensor) -> Tensor:
     """`x[mask]` for a mask over one or more of the leading axes."""
     if not mask.ndim or (mask.ndim > 1 and not x.is_contiguous()):
         return x[mask]
-    rows = x.flatten(0, mask.ndim - 1)
-    return moved(torch.index_select, rows, 0, true_positions(mask))
+    rows, mask = x.flatten(0, mask.ndim - 1), mask.reshape(-1)
+    if needs_grad(x):
+        return torch.index_select(rows, 0, true_positions(mask))
+    result = rows.new_empty((int(mask.count_nonzero()), *rows.shape[1:]))
+    start = 0
+    for piece, hold in zip(rows.split(_PIECE), mask.split(_PIECE), strict=True):
+        found = true_positions(hold)
+        torch.index_select(as_signed(piece), 0, found, out=as_signed(result)[start : start + len(found)])
+        start += len(found)
+    return result
 
 
 def owners(index: Tensor, offsets: Sequence[int]) -> Tensor:

@@ -315,11 +315,15 @@ def stack(
 
 
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> DNDarray:
-    """The elements in reverse order along axes. Communication: one all-to-all if one of them is split."""
+    """The elements in reverse order along axes.
+
+    Communication: one all-to-all if one of them is split, which takes one more array like `x` in memory.
+    """
     x = as_operand(x)
     axes = normalize_axes(axis, x.ndim)
-    local = moved(torch.flip, x.larray, [a for a in axes if x.layout.grid_axis(a) is None])
     across = tuple(a for a in axes if x.layout.grid_axis(a) is not None)
+    whole = [a for a in axes if a not in across]
+    local = moved(torch.flip, x.larray, whole) if whole or not across else x.larray
     if across:
         local = exchange(x.comm, [Job(x.layout, x.layout, across)], [local])[0]
     return wrap(local, x.layout, x.comm)

@@ -14,14 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import searching
 from .array import DNDarray, wrap
 from .broadcasting import align_to, operand_layout
-from .collectives import halo_exchange
+from .collectives import halo_exchange, needs_grad
 from .elementwise import FUNCTIONS, as_operand, run
 from .layout import normalize_axes, normalize_axis
 from .logic import clip, where
 from .logic import round as around
-from .manipulation import broadcast_to, concatenate, ravel, reshape, stack
+from .manipulation import broadcast_to, concatenate, ravel, reshape, resplit, stack
 from .redistribution import move
 from .types import can_cast, finfo, kind, promote_types, result_type
 
@@ -76,6 +77,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
         What is put before and after `a` along `axis` first; a number is one element.
 
     Communication: one halo exchange if the axis is split; `prepend` and `append` cost the all-to-all of `concatenate`.
+    A split array is copied once, with its halo.
 
     >>> diff([1, 4, 9, 16]).tolist(), diff([1, 4, 9, 16], 2).tolist()
     ([3, 5, 7], [2, 2])
@@ -178,7 +180,8 @@ def gradient(f: Any, *varargs: Any, axis: int | Sequence[int] | None = None, edg
         Split as `f` is.
 
     Communication: one halo exchange for each split axis; for coordinates that are split a few of one element each
-    beside, which find whether they are evenly spaced.
+    beside, which find whether they are evenly spaced. In memory it takes about three arrays like `f` for each axis,
+    one after another.
 
     >>> gradient([1.0, 2.0, 4.0, 7.0]).tolist()
     [1.0, 1.5, 2.5, 3.0]
@@ -255,6 +258,20 @@ def _between(x: Tensor, rows: Tensor) -> Tensor:
     return torch.where(x.isnan(), x.to(value.dtype), value)
 
 
+def _looked_up(x: DNDarray, xp: DNDarray, fp: DNDarray, outside: Sequence[Any]) -> DNDarray:
+    """`interp` where every process has all points; `outside`: the first and the last, and what holds beyond them."""
+    table, values = xp.larray, fp.larray
+    first, last, lower, upper = (as_operand(v, x.comm, x.device).larray for v in outside)
+    result = torch.empty(x.lshape, dtype=result_type(values, lower, upper), device=x.device)
+    pieces = (t.reshape(-1).split(searching.PIECE) for t in (x.larray, result))
+    for part, out in zip(*pieces, strict=True):
+        part = part.to(table.dtype)
+        at = torch.searchsorted(table, part, right=True).sub_(1).clamp_(0, len(table) - 2)
+        inner = _between(part, torch.stack([table[at], table[at + 1], values[at], values[at + 1]], -1))
+        out.copy_(torch.where(part < first, lower, torch.where(part > last, upper, inner)))
+    return wrap(result, x.layout, x.comm)
+
+
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> DNDarray:
     """Values at `x` of the piecewise linear function through the points (xp, fp).
 
@@ -270,33 +287,36 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     period : number, optional
         The period of the coordinates; `left` and `right` then do not count.
 
-    Communication: one small collective, that compares errors, if the table is replicated. Otherwise that of
-    `searchsorted`, and each element of `x` fetches its two points from their owners in one all-to-all, after one that
-    asks for them. Four numbers for each element are held in between.
+    Communication: none if the points are on every process, an all-gather of them if they are 2**20 or fewer.
+    Otherwise, and where gradients are wanted, that of `searchsorted`, and each element of `x` fetches its two points
+    from their owners in one all-to-all, after one that asks for them; four numbers for each element are then held.
 
     >>> interp([0.5, 2.5, 9.0], [0, 1, 3], [0, 10, 30]).tolist()
     [5.0, 25.0, 30.0]
     """
-    from .searching import searchsorted
-
     place = next(((v.comm, v.device) for v in (x, xp, fp) if isinstance(v, DNDarray)), ())
     x, xp, fp = (as_operand(v, *place) for v in (x, xp, fp))
     if xp.ndim != 1 or fp.shape != xp.shape or not len(xp):
         raise ValueError(f"`xp` and `fp` must be points of one dimension, one or more, not {xp.shape} and {fp.shape}")
     if x.dtype.is_complex or xp.dtype.is_complex:
         raise TypeError("coordinates must be real numbers")
-    x, xp, fp = x.astype(torch.float64), xp.astype(torch.float64), fp.astype(promote_types(fp.dtype, torch.float64))
+    xp, fp = xp.astype(torch.float64), fp.astype(promote_types(fp.dtype, torch.float64))
     if period is not None:
         if period == 0:
             raise ValueError("`period` must not be zero")
         left = right = None
-        x, xp, fp = _periodic(x, xp, fp, abs(period))
+        x, xp, fp = _periodic(x.astype(torch.float64), xp, fp, abs(period))
+    if len(xp) <= searching.TABLE:
+        xp, fp = resplit(xp), resplit(fp)
     first, last = xp[0], xp[-1]
     below, above = fp[0] if left is None else left, fp[-1] if right is None else right
     if len(xp) == 1:
         xp, fp = concatenate([xp, _add(xp, 1.0)]), concatenate([fp, fp])
+    if not (xp.layout.is_dealt or fp.layout.is_dealt or needs_grad(x.larray, xp.larray, fp.larray)):
+        return _looked_up(x, xp, fp, (first, last, below, above))
+    x = x.astype(torch.float64, copy=False)
     points = stack([xp[:-1], xp[1:], fp[:-1], fp[1:]], 1)
-    rows = points[clip(_subtract(searchsorted(xp, x, side="right"), 1), 0, len(xp) - 2)]
+    rows = points[clip(_subtract(searching.searchsorted(xp, x, side="right"), 1), 0, len(xp) - 2)]
     local = move(rows.larray, rows.layout, x.layout.derive((*x.shape, 4), range(x.ndim)), x.comm)
     result = wrap(_between(x.larray, local), x.layout, x.comm)
     return where(_less(x, first), below, where(_less(last, x), above, result))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,10 +12,17 @@ from .array import DNDarray, same_comm, wrap
 from .communication import Communicator
 from .elementwise import as_operand
 from .layout import Layout
+from .manipulation import resplit
 from .ordering import bisect, order_keys
 from .types import kind, result_type
 
 __all__ = ["bucketize", "digitize", "searchsorted"]
+
+TABLE = 2**20
+"""Elements of a sorted array up to which every process is given all of it: less than its questions would take."""
+
+PIECE = 2**17
+"""Elements that are looked up at a time, so that steps between take no memory to speak of."""
 
 _ROUND = 2**22
 """Elements that a process looks up for others at a time."""
@@ -22,6 +30,12 @@ _ROUND = 2**22
 
 def _look_up(keys: list[Tensor], wanted: list[Tensor], right: bool) -> Tensor:
     return bisect([key[None] for key in keys], [key[None] for key in wanted], right=right)[0]
+
+
+def places_in(keys: list[Tensor], values: Tensor, dtype: torch.dtype, right: bool = False) -> Iterator[Tensor]:
+    """Where elements of `dtype` would go among sorted keys, a piece of them at a time."""
+    for piece in values.split(PIECE):
+        yield _look_up(keys, order_keys(piece.to(dtype)), right)
 
 
 def _ask_owners(keys: list[Tensor], wanted: list[Tensor], layout: Layout, comm: Communicator, right: bool) -> Tensor:
@@ -63,9 +77,10 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> DNDa
     sorter : array_like of int, optional
         The indices that sort `a`.
 
-    Communication: none if `a` is not split. If it is and `v` is not, one all-reduce. If both are, an all-gather, an
-    all-reduce, and an all-to-all of counts, of questions and of answers; these three again for each 4 million
-    questions that are for one process.
+    Communication: none if `a` is not split. If it is, one all-gather of its elements if they are 2**20 or fewer.
+    Otherwise, if `v` is not split, one all-reduce; if both are, an all-gather, an all-reduce, and an all-to-all of
+    counts, of questions and of answers; these three again for each 4 million questions that are for one process. In
+    this last case a process holds about 50 bytes beside each of its elements of `v`.
 
     Examples
     --------
@@ -83,14 +98,19 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> DNDa
     if sorter is not None:
         a = a[as_operand(sorter, comm, a.device)]
     dtype = result_type(a, v)
+    if a.size <= TABLE:
+        a = resplit(a)
     keys = order_keys(a.larray.to(dtype))
-    wanted = order_keys(v.larray.to(dtype).reshape(-1))
     g = a.layout.grid_axis(0)
     along = None if g is None else comm.along(a.layout.grid, (g,))
     right = side == "right"
     if along is None or along.size == 1 or not a.size:
-        places = _look_up(keys, wanted, right)
-    elif v.layout.is_dealt:
+        places = torch.empty(v.lshape, dtype=torch.int64, device=v.device).view(-1)
+        for part, found in zip(places.split(PIECE), places_in(keys, v.larray.reshape(-1), dtype, right), strict=True):
+            part.copy_(found)
+        return wrap(places.view(v.lshape), v.layout, comm)
+    wanted = order_keys(v.larray.to(dtype).reshape(-1))
+    if v.layout.is_dealt:
         places = _ask_owners(keys, wanted, a.layout, along, right)
     else:  # what lies below in the whole lies below in the parts
         places = along.allreduce(_look_up(keys, wanted, right))

@@ -185,7 +185,7 @@ def topk(
         Whether to give them in order; otherwise they come in order of their indices.
 
     Communication: if the axis is split, about 10 small collectives to find the last of them, 3 to find places, and one
-    all-to-all; then what it takes to sort `k` elements.
+    all-to-all; then what it takes to sort `k` elements. It takes about as much memory as `x` beside it.
 
     Examples
     --------

@@ -4,7 +4,9 @@ Layouts: the result lies exactly as the array does. Communication: none along an
 Along a split axis every process sorts its own part of all columns; a few small collectives find which elements go where
 (an all-reduce for each 8 bits of an element, for each 4 if columns are many, and one more; an exclusive scan and an
 all-to-all of counts); one all-to-all brings all columns to where they belong, and every process merges what it
-receives: exactly what it is to hold, whatever the values. In memory this takes the part, the result and once as much.
+receives: exactly what it is to hold, whatever the values. In memory this takes the part, the result and once as much
+(three times for several columns, which are put side by side); what gives indices takes two of them, and twice the
+element, for each element beside its result, since both travel and are sorted together.
 
 Only if columns are so many and so short that finding the places takes longer than moving them (some 500 rows on 2
 processes, 4000 on 4), and another axis can be dealt out instead, whole columns are sorted: one all-to-all there and one

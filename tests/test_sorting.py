@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import layouts
 
 import dndarray as dnd
-from dndarray import sample_sort
+from dndarray import sample_sort, searching
 from dndarray.layout import Grid, Layout
 from dndarray.sample_sort import Route
 from dndarray.testing import assert_array_equal, count_collectives
@@ -200,12 +200,15 @@ class TestSearching:
         assert_array_equal(ours, np.searchsorted(values, wanted, side))
         assert ours.layout is layout
 
-    def test_communication(self) -> None:
+    @pytest.mark.parametrize("table", [5, 2**20])
+    def test_communication(self, table: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(searching, "TABLE", table)
         values, a = self.sorted_in([5] * SIZE)
         wanted = np.arange(30)
+        brought = {"Allgather": 1} if len(values) <= table else None
         for x, expected in (
-            (dnd.array(wanted, split=0), {"Allgather": 1, "Allreduce": 1, "Alltoall": 3}),
-            (dnd.array(wanted), {"Allreduce": 1}),
+            (dnd.array(wanted, split=0), brought or {"Allgather": 1, "Allreduce": 1, "Alltoall": 3}),
+            (dnd.array(wanted), brought or {"Allreduce": 1}),
         ):
             with count_collectives() as counted:
                 dnd.searchsorted(a, x)
@@ -216,8 +219,7 @@ class TestSearching:
         assert counted.total == 0
 
     def test_what_all_ask_of_one_is_asked_a_share_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from dndarray import searching
-
+        monkeypatch.setattr(searching, "TABLE", 4)
         monkeypatch.setattr(searching, "_ROUND", 64)
         values, a = self.sorted_in([5] * SIZE)
         x = dnd.full(400, 3, dtype=dnd.int64, split=0)

@@ -1,6 +1,8 @@
 """Filters of images and of arrays of any dimension: SciPy's `ndimage`, its names, options and types.
 
-Every filter is a stencil: each process computes its own part, from its own and a margin of its neighbours' elements.
+Every filter is a stencil: each process computes its own part, from its own and a margin of its neighbours' elements,
+with which its part is copied. A filter of one axis after another takes two arrays more like the result in memory,
+others one.
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ from collections.abc import Callable
 import pytest
 
 import dndarray as dnd
+from dndarray import searching
 from parity.case import ALL, SHAPES, Case
 from parity.driver import Trial, all_cases, check, check_gradient, gradient_trials, trials
 
+BY_TABLE = ("searchsorted", "digitize", "bucketize", "isin", "interp", "setdiff1d")
 CASES = all_cases()
 SEEN: Counter[str] = Counter()
 
@@ -34,6 +36,15 @@ def run(case: Case, chosen: list[Trial], examine: Callable[[Case, Trial], str]) 
 @pytest.mark.parametrize("case", CASES, ids=LABELS)
 def test_as_numpy(case: Case) -> None:
     run(case, trials(case, dnd.get_comm().size, 8), check)
+
+
+LOOK_UP = [(c, label) for c, label in zip(CASES, LABELS, strict=True) if c.name in BY_TABLE]
+
+
+@pytest.mark.parametrize("case", [c for c, _ in LOOK_UP], ids=[label for _, label in LOOK_UP])
+def test_as_numpy_with_tables_that_stay_split(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "TABLE", -1)
+    run(case, trials(case, dnd.get_comm().size, 24), check)
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def nonzero(x: Any) -> tuple[DNDarray, ...]:
     x = as_operand(x)
     if x.ndim == 0:
         raise ValueError("nonzero of an array without axes; compare or use atleast_1d")
-    layout = _rows_layout(x.layout)
+    layout = x.layout.by_rows()
     local = move(x.larray, x.layout, layout, x.comm)
     local = local if local.dtype is torch.bool else local != 0
     found = unraveled(true_positions(local), local.shape)
@@ -75,15 +75,6 @@ def nonzero(x: Any) -> tuple[DNDarray, ...]:
     found[0] += start
     result = _selection(layout, len(found[0]), x)
     return tuple(wrap(f, result, x.comm) for f in found)
-
-
-def _rows_layout(layout: Layout) -> Layout:
-    """The layout if only its first axis is dealt out, by a 1-D grid, or none is; otherwise a 1-D one over rows."""
-    if not layout.is_dealt or (layout.grid.ndim == 1 and layout.axes[0] == 0):
-        return layout
-    from .layout import Grid
-
-    return Layout(layout.shape, Grid(layout.grid.size), 0)
 
 
 def _selection(layout: Layout, count: int, x: DNDarray, rest: Sequence[int] = ()) -> Layout:
@@ -110,7 +101,7 @@ def _masked_rows(x: DNDarray, mask: DNDarray) -> tuple[Tensor, Tensor, Layout]:
     trailing_only = all(a is None or a >= mask.ndim for a in x.layout.axes)
     if trailing_only and not mask.layout.is_dealt:
         return x.larray, mask.larray, x.layout
-    layout = _rows_layout(x.layout if x.layout.is_dealt else Layout(x.shape, x.comm.grid, 0))
+    layout = (x.layout if x.layout.is_dealt else Layout(x.shape, x.comm.grid, 0)).by_rows()
     local = move(x.larray, x.layout, layout, x.comm)
     return local, move(mask.larray, mask.layout, _leading_layout(layout, mask), x.comm), layout
 
@@ -394,7 +385,7 @@ def _store(front: DNDarray, indices: list[DNDarray], position: int, value: DNDar
         value = moveaxis(value, tuple(range(position, position + n)), tuple(range(n)))
     r = _plan_requests(front, indices)
     # The way back of `_fetch`: values lie as its result would, and go to the owners of the elements.
-    index = Layout(lead, r.lead.grid) if r.along is None else r.lead
+    index = Layout(lead, front.layout.grid) if r.along is None else r.lead
     axes, counts = list(index.axes), list(index.counts)
     for g, a in enumerate(front.layout.axes):
         if a is not None and a >= m:

@@ -18,6 +18,7 @@ from torch import Tensor
 from .array import DNDarray
 from .broadcasting import broadcast_shapes, common_layout
 from .elementwise import FUNCTIONS, apply, as_operand
+from .quantile_functions import hypergeometric, in_scipy, logseries, von_mises, wald, zipf
 
 __all__ = ["DISTRIBUTIONS", "METHODS", "Distribution"]
 
@@ -38,37 +39,19 @@ class Distribution(NamedTuple):
     discrete: bool = False
 
 
-def _special() -> Any:
-    try:
-        import scipy.special
-    except ImportError:
-        raise ImportError("this distribution needs SciPy: pip install 'dndarray[scipy]'") from None
-    return scipy.special
-
-
-def _scipy(name: str) -> Callable[..., Tensor]:
-    """A function of scipy.special on tensors."""
-
-    def function(*tensors: Tensor) -> Tensor:
-        device = tensors[0].device
-        return torch.as_tensor(getattr(_special(), name)(*(t.detach().cpu().numpy() for t in tensors))).to(device)
-
-    return function
-
-
 def _binomial(k: Tensor, n: Tensor, p: Tensor) -> Tensor:
     """Probability of k successes or fewer."""
-    return torch.where(k >= n, 1.0, _scipy("betainc")((n - k).clamp(min=1.0), k + 1, 1 - p))
+    return torch.where(k >= n, 1.0, in_scipy("betainc")((n - k).clamp(min=1.0), k + 1, 1 - p))
 
 
 def _negative_binomial(k: Tensor, n: Tensor, p: Tensor) -> Tensor:
     """Probability of k failures or fewer."""
-    return _scipy("betainc")(n, k + 1, p)
+    return in_scipy("betainc")(n, k + 1, p)
 
 
 def _discrete(inverse: str, probability: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The least integer whose cumulative probability reaches u, from SciPy's continuous inverse."""
-    inverse_of = _scipy(inverse)
+    inverse_of = in_scipy(inverse)
 
     def quantile(u: Tensor, *parameters: Tensor) -> Tensor:
         k = inverse_of(u, *parameters).ceil().clamp(min=0)
@@ -83,7 +66,7 @@ def _exponential(u: Tensor) -> Tensor:
 
 
 def _gamma(u: Tensor, shape: Tensor) -> Tensor:
-    return _scipy("gammaincinv")(*torch.broadcast_tensors(shape, u))
+    return in_scipy("gammaincinv")(*torch.broadcast_tensors(shape, u))
 
 
 def _laplace(u: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
@@ -137,20 +120,21 @@ _ROWS = [
                  "Gamma."),
     Distribution("chisquare", "df", lambda u, df: 2 * _gamma(u, df / 2), _positive, "df > 0",
                  "Chi squared with `df` degrees of freedom."),
-    Distribution("beta", "a, b", lambda u, a, b: _scipy("betaincinv")(*torch.broadcast_tensors(a, b, u)), _positive,
+    Distribution("beta", "a, b", lambda u, a, b: in_scipy("betaincinv")(*torch.broadcast_tensors(a, b, u)), _positive,
                  "a, b > 0", "Beta."),
-    Distribution("f", "dfnum, dfden", lambda u, n, d: _scipy("fdtri")(*torch.broadcast_tensors(n, d, u)), _positive,
+    Distribution("f", "dfnum, dfden", lambda u, n, d: in_scipy("fdtri")(*torch.broadcast_tensors(n, d, u)), _positive,
                  "dfnum, dfden > 0", "Fisher's F."),
-    Distribution("standard_t", "df", lambda u, df: _scipy("stdtrit")(*torch.broadcast_tensors(df, _open(u))),
+    Distribution("standard_t", "df", lambda u, df: in_scipy("stdtrit")(*torch.broadcast_tensors(df, _open(u))),
                  _positive, "df > 0", "Student's t."),
     Distribution("noncentral_chisquare", "df, nonc",
-                 lambda u, df, c: _scipy("chndtrix")(*torch.broadcast_tensors(u, df, c)),
+                 lambda u, df, c: in_scipy("chndtrix")(*torch.broadcast_tensors(u, df, c)),
                  lambda df, c: (df > 0) & (c >= 0), "df > 0, nonc >= 0", "Non-central chi squared."),
     Distribution("noncentral_f", "dfnum, dfden, nonc",
-                 lambda u, n, d, c: _scipy("ncfdtri")(*torch.broadcast_tensors(n, d, c, u)),
+                 lambda u, n, d, c: in_scipy("ncfdtri")(*torch.broadcast_tensors(n, d, c, u)),
                  lambda n, d, c: (n > 0) & (d > 0) & (c >= 0), "dfnum, dfden > 0, nonc >= 0", "Non-central F."),
-    Distribution("poisson", "lam=1.0", lambda u, m: _discrete("pdtrik", _scipy("pdtr"))(*torch.broadcast_tensors(u, m)),
-                 _scale, "lam >= 0", "Poisson's.", discrete=True),
+    Distribution("poisson", "lam=1.0",
+                 lambda u, m: _discrete("pdtrik", in_scipy("pdtr"))(*torch.broadcast_tensors(u, m)), _scale,
+                 "lam >= 0", "Poisson's.", discrete=True),
     Distribution("binomial", "n, p",
                  lambda u, n, p: _discrete("bdtrik", _binomial)(*torch.broadcast_tensors(u, n, p)),
                  lambda n, p: (n >= 0) & (p >= 0) & (p <= 1), "n >= 0, 0 <= p <= 1",
@@ -161,6 +145,17 @@ _ROWS = [
                  "Failures before the n-th success.", discrete=True),
     Distribution("geometric", "p", lambda u, p: (_exponential(u) / -torch.log1p(-p)).ceil().clamp(min=1), _probability,
                  "0 < p <= 1", "Trials up to the first success.", discrete=True),
+    Distribution("hypergeometric", "ngood, nbad, nsample", hypergeometric,
+                 lambda g, b, n: (g >= 0) & (b >= 0) & (g <= 1e9) & (b <= 1e9) & (n >= 0) & (n <= g + b),
+                 "0 <= ngood, nbad <= 10**9, 0 <= nsample <= ngood + nbad",
+                 "Good ones among those drawn without replacement.", discrete=True),
+    Distribution("logseries", "p", logseries, lambda p: (p >= 0) & (p < 1), "0 <= p < 1",
+                 "Logarithmic, of chances like p**k / k.", discrete=True),
+    Distribution("zipf", "a", zipf, lambda a: a > 1, "a > 1", "Zipf's, of chances like k**-a.", discrete=True),
+    Distribution("vonmises", "mu, kappa", lambda u, m, k: von_mises(_open(u), m, k), _scale, "kappa >= 0",
+                 "Von Mises's, the normal distribution on the circle."),
+    Distribution("wald", "mean, scale", lambda u, m, s: wald(_open(u), m, s), _positive, "mean, scale > 0",
+                 "Wald's, or inverse Gaussian."),
 ]  # fmt: skip
 for _name, _of in (("cauchy", lambda u: torch.tan(math.pi * (_open(u) - 0.5))), ("exponential", _exponential)):
     _ROWS.append(Distribution(f"standard_{_name}", "", _of, _scale, "", f"Standard {_name}."))
@@ -173,7 +168,9 @@ DISTRIBUTIONS = {row.name: row for row in _ROWS}
 
 def draw(generator: Any, row: Distribution, parameters: tuple, size: Any, dtype: Any, place: dict) -> DNDarray:
     """Draw from `generator`; shape and split are by default those to which the parameters broadcast."""
-    arrays = [as_operand(p, place.get("comm")) for p in parameters]
+    # Python's numbers have no width of their own; here they are as precise as what is computed from them.
+    exact = (p if isinstance(p, (DNDarray, Tensor)) else np.asarray(p, dtype=np.float64) for p in parameters)
+    arrays = [as_operand(p, place.get("comm")) for p in exact]
     doubles = (torch.float64,) * len(arrays)
     if arrays and not FUNCTIONS["all"](apply(row.valid, arrays, doubles)):
         raise ValueError(f"{row.name} needs {row.rule}; its parameters are ({row.parameters})")

@@ -21,10 +21,10 @@ from .device import get_device
 from .layout import Layout
 from .redistribution import move
 from .types import STORED_ONLY, TYPES, as_dtype, can_cast, floating_of, isdtype, kind, result_type
-from .ufuncs import OPS, Op
+from .ufuncs import NEGATIVE_POWER, OPS, Op
 from .unsigned import on_stand_ins
 
-__all__ = ["FUNCTIONS", "apply", "as_operand", "check_range", "compute_type", "run", "store"]
+__all__ = ["FUNCTIONS", "apply", "as_operand", "check_exponents", "check_range", "compute_type", "run", "store"]
 
 _SCALARS = (bool, int, float, complex)
 
@@ -97,6 +97,18 @@ def check_range(scalar: Any, dtype: torch.dtype) -> None:
         bounds = torch.iinfo(dtype)
         if not bounds.min <= scalar <= bounds.max:
             raise OverflowError(f"{scalar} is out of range for {dtype}, [{bounds.min}, {bounds.max}]")
+
+
+def check_exponents(op: Op, computed: torch.dtype, *operands: Any, where: Any = True) -> None:
+    """A ValueError if an array of integers is to be raised to powers of which one is negative, on every process.
+
+    Communication: one all-reduce if the exponents are spread over processes, and integers.
+    """
+    if op.name != "power" or kind(computed) != 1 or not computed.is_signed:
+        return
+    negative = FUNCTIONS["less"](operands[-1], 0)
+    if bool(FUNCTIONS["any"](negative if where is True else FUNCTIONS["logical_and"](negative, where))):
+        raise ValueError(NEGATIVE_POWER)
 
 
 def as_local(operand: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -227,6 +239,7 @@ def _make_unary(op: Op) -> Callable:
 
 def _make_binary(op: Op) -> Callable:
     fn, direct, one_result, with_scalar = op.fn, DIRECT[op.kind], op.nout == 1, op.with_scalar
+    seconds = direct & _FLOATING if op.name == "power" else direct  # integers as exponents are looked at
 
     def function(x1: Any, x2: Any, /, out: DNDarray | None = None, *, where: Any = True, dtype: Any = None) -> Any:
         if type(x1) is DNDarray and out is None and where is True and dtype is None and one_result:
@@ -236,7 +249,7 @@ def _make_binary(op: Op) -> Callable:
                 if (
                     x1.layout is x2.layout
                     and tensor.dtype is other.dtype
-                    and tensor.dtype in direct
+                    and tensor.dtype in seconds
                     and x1.comm is x2.comm
                 ):
                     return DNDarray(fn(tensor, other), x1.layout, x1.comm)
@@ -244,7 +257,7 @@ def _make_binary(op: Op) -> Callable:
                 return DNDarray(with_scalar(tensor, x2), x1.layout, x1.comm)
         elif with_scalar is not None and type(x2) is DNDarray and out is None and where is True and dtype is None:
             tensor = x2.larray
-            if tensor.dtype in direct and scalar_fits(x1, tensor.dtype):
+            if tensor.dtype in seconds and scalar_fits(x1, tensor.dtype):
                 return DNDarray(with_scalar(x1, tensor), x2.layout, x2.comm)
         return _binary_general(op, x1, x2, out, where, dtype)
 
@@ -285,6 +298,7 @@ def _binary_general(op: Op, x1: Any, x2: Any, out: DNDarray | None, where: Any, 
             raise TypeError(f"ldexp takes integers as exponents, not {result_type(x2)}")
         computed = compute_type(op.kind, op.name, (x1,)) if dtype is None else computed
         return apply(op.fn, (x1, x2), (computed, None), out, where)
+    check_exponents(op, computed, x2, where=where)
     return apply(op.fn, (x1, x2), (computed, computed), out, where)
 
 

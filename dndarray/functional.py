@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -12,12 +13,13 @@ import torch
 from torch import Tensor
 
 from .array import DNDarray, same_comm, wrap
-from .broadcasting import align_to, common_layout
+from .broadcasting import common_layout, operand_layout
 from .collectives import use_in_split
+from .communication import Communicator
 from .elementwise import as_operand
 from .errors import agreed
 from .layout import Grid, Layout, normalize_axis
-from .manipulation import expand_dims, moveaxis
+from .manipulation import beside, expand_dims, moveaxis
 from .redistribution import move
 from .types import numpy_dtype
 
@@ -97,70 +99,114 @@ def vectorize(
     otypes: str | Sequence[Any] | None = None,
     doc: str | None = None,
     excluded: Iterable[int | str] = (),
+    *,
+    signature: str | None = None,
 ) -> Callable:
-    """Make a function of numbers a function of arrays, elementwise.
+    """Make a function of numbers, or of small arrays, a function of arrays.
 
     Parameters
     ----------
     pyfunc : callable
-        Called with NumPy's numbers for each element of the broadcast arguments. Left out for use as a decorator.
+        Called with NumPy's numbers, or arrays, for each element of the broadcast arguments. Left out for use as a
+        decorator.
     otypes : str or sequence of dtype, optional
         Types of the results. By default those of the result for the first element, for which it is called once more.
     doc : str, optional
         The docstring of the new function.
     excluded : iterable of int and str
         Positions and names of arguments that are handed on as they are.
+    signature : str, optional
+        The axes that the function takes and gives, as "(m,n),(n)->(m)": the last ones of arguments and results. Every
+        process gets all of them; the axes before them broadcast and are split.
 
-    Communication: as the elementwise family, one small collective that compares errors, and two more without `otypes`.
-    Not differentiable.
+    Communication: as the elementwise family, one small collective that compares errors, and two more without `otypes`
+    or with a `signature`. Not differentiable.
 
     >>> vectorize(lambda a, b: a if a > b else 0)([1, 2, 3], 1).tolist()
     [0, 2, 3]
     """
     if pyfunc is None:
-        return functools.partial(vectorize, otypes=otypes, doc=doc, excluded=excluded)
+        return functools.partial(vectorize, otypes=otypes, doc=doc, excluded=excluded, signature=signature)
     fixed = set(excluded)
+    np.vectorize(pyfunc, otypes, excluded=fixed, signature=signature)  # raises where they are wrong
 
     @functools.wraps(pyfunc)
     def vectorized(*args: Any, **kwargs: Any) -> Any:
         given: dict[int | str, Any] = dict(enumerate(args))
         given.update(kwargs)
-        beside = next((v for k, v in given.items() if k not in fixed and isinstance(v, DNDarray)), None)
-        place = () if beside is None else (beside.comm, beside.device)
-        arrays = {k: as_operand(v, *place) for k, v in given.items() if k not in fixed}
-        if not arrays:
+        names = [k for k in given if k not in fixed]
+        if not names:
             raise ValueError("a vectorized function needs an argument that is not excluded")
-        comm = same_comm(list(arrays.values()))
-        layout = common_layout(*(x.layout for x in arrays.values()))
+        arrays = beside([given[k] for k in names])
+        comm = same_comm(arrays)
+        cores = _core_axes(signature, len(arrays))
+        layout, local = _over_loops(arrays, cores, comm)
         if otypes is None and layout.size == 0:
             raise ValueError("without elements to try the function on, `otypes` must say what it gives")
-        parts = {k: _to_numpy(x, align_to(x.larray, x.layout, layout, comm)) for k, x in arrays.items()}
 
-        def call(types: Any, parts: dict[int | str, np.ndarray]) -> Any:
+        def call(types: Any, local: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+            parts = dict(zip(names, local, strict=True))
             positional = [parts.get(k, value) for k, value in enumerate(args)]
             named = {k: parts.get(k, value) for k, value in kwargs.items()}
-            return np.vectorize(pyfunc, otypes=types, excluded=fixed)(*positional, **named)
+            results = np.vectorize(pyfunc, types, excluded=fixed, signature=signature)(*positional, **named)
+            return results if isinstance(results, tuple) else (results,)
 
-        types = otypes
-        if types is None:
+        kinds: Any = None
+        if layout.size and (otypes is None or signature is not None):
             first = next(r for r in range(comm.size) if 0 not in layout.lshape(r))
             with agreed(comm):
                 if comm.rank == first:
-                    probe = call(None, {k: p[(slice(1),) * p.ndim] for k, p in parts.items()})
-                    types = "".join(r.dtype.char for r in (probe if isinstance(probe, tuple) else (probe,)))
-            types = comm.broadcast_object(types, first) if layout.is_distributed else types
-        results: Any = ()
+                    probe = [p[(slice(1),) * (p.ndim - n)] for p, n in zip(local, cores, strict=True)]
+                    kinds = [(r.dtype.char, r.shape[layout.ndim :]) for r in call(otypes, probe)]
+            kinds = comm.broadcast_object(kinds, first) if layout.is_distributed else kinds
+        results: Sequence[np.ndarray] = ()
+        lshape = layout.lshape(comm.rank)
         with agreed(comm):
-            results = call(types, parts)
-        wrapped = tuple(
-            wrap(as_operand(r, comm, next(iter(arrays.values())).device).larray, layout, comm)
-            for r in (results if isinstance(results, tuple) else (results,))
-        )
-        return wrapped if isinstance(results, tuple) else wrapped[0]
+            if kinds is None:
+                results = call(otypes, local)
+            elif 0 in lshape:
+                results = [np.zeros((*lshape, *core), dtype) for dtype, core in kinds]
+            else:
+                results = call("".join(dtype for dtype, _ in kinds), local)
+        wrapped = []
+        for result in results:
+            whole = layout.derive((*layout.shape, *result.shape[layout.ndim :]), range(layout.ndim))
+            wrapped.append(wrap(as_operand(result, comm, arrays[0].device).larray, whole, comm))
+        return tuple(wrapped) if len(wrapped) > 1 else wrapped[0]
 
     if doc is not None:
         vectorized.__doc__ = doc
     return vectorized
+
+
+def _core_axes(signature: str | None, n: int) -> list[int]:
+    """How many axes of each of the n arguments the function takes whole."""
+    if signature is None:
+        return [0] * n
+    listed = re.findall(r"\(([^()]*)\)", signature.split("->")[0])
+    if len(listed) != n:
+        raise TypeError(f"a function of `signature` (={signature!r}) takes {len(listed)} arrays, not {n}")
+    return [len([name for name in axes.split(",") if name.strip()]) for axes in listed]
+
+
+def _over_loops(
+    arrays: Sequence[DNDarray], cores: Sequence[int], comm: Communicator
+) -> tuple[Layout, list[np.ndarray]]:
+    """The common layout of all axes but the last ones, the core axes, and local parts in it with these whole."""
+    loops = []
+    for x, n in zip(arrays, cores, strict=True):
+        m = x.ndim - n
+        if m < 0:
+            raise ValueError(f"an array of shape {x.shape} has fewer than the {n} axes that the function takes")
+        whole = x.layout.whole_along(*range(m, x.ndim))
+        loops.append(whole.derive(x.shape[:m], [a if a < m else None for a in range(x.ndim)]))
+    layout = common_layout(*loops)
+    parts = []
+    for x, loop in zip(arrays, loops, strict=True):
+        lies, _ = operand_layout(loop.shape, layout)
+        target = Layout(x.shape, lies.grid, lies.axes, lies.counts)
+        parts.append(_to_numpy(x, move(x.larray, x.layout, target, comm)))
+    return layout, parts
 
 
 def _batch(fronts: Sequence[DNDarray], n: int) -> Layout:

@@ -105,6 +105,12 @@ def _common_type(given: Sequence[Any], arrays: Sequence[DNDarray]) -> torch.dtyp
     return result_type(*(v if type(v) in _SCALARS else a for v, a in zip(given, arrays, strict=True)))
 
 
+def _check_indices(index: DNDarray, name: str) -> None:
+    """A TypeError for what does not fit into int64: NumPy's `put` and `choose` are stricter here than its `take`."""
+    if not can_cast(index.dtype, torch.int64, "safe"):
+        raise TypeError(f"{name} takes indices that fit into int64, not {index.dtype}; convert with astype")
+
+
 def choose(x: Any, choices: Any, out: DNDarray | None = None, mode: str = "raise") -> DNDarray:
     """For each element of `x`, an integer, the element of that one of `choices`; all broadcast together.
 
@@ -117,6 +123,7 @@ def choose(x: Any, choices: Any, out: DNDarray | None = None, mode: str = "raise
     if not given:
         raise ValueError("choose needs something to choose from")
     x, *options = beside([x, *given])
+    _check_indices(x, "choose")
     index = in_range(x, len(options), mode, 0)
     computed = _common_type(given, options)
 
@@ -199,6 +206,8 @@ def put(x: DNDarray, indices: Any, values: Any, mode: str = "raise") -> None:
     """
     x = _target(x, "put")
     index, new = (ravel(a) for a in (as_operand(v, x.comm, x.device) for v in (indices, values)))
+    if index.size or not isinstance(indices, (list, tuple)):  # an empty list has no type of its own
+        _check_indices(index, "put")
     if not index.size or not new.size:
         return
     if not x.size:

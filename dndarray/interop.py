@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import reduction, scan
+from . import reduction, scan, ufunc_methods
 from .array import DNDarray
 from .collectives import needs_grad
 from .elementwise import apply, as_operand
 from .inspection import __array_api_version__
+from .ufuncs import OPS
 
 __all__ = ["install"]
 
@@ -55,7 +56,7 @@ def _foreign(ufunc: np.ufunc, inputs: Sequence[Any], options: dict) -> Any:
         raise TypeError(f"{ufunc.__name__} has no gradient here; call it on x.detach()")
 
     def on_parts(*parts: torch.Tensor) -> Any:
-        results = ufunc(*(part.detach().cpu().resolve_conj().numpy() for part in parts))
+        results = ufunc(*(part.detach().cpu().resolve_conj().resolve_neg().numpy() for part in parts))
         several = results if isinstance(results, tuple) else (results,)
         tensors = tuple(torch.as_tensor(r).to(parts[0].device) for r in several)
         return tensors if len(tensors) > 1 else tensors[0]
@@ -63,18 +64,14 @@ def _foreign(ufunc: np.ufunc, inputs: Sequence[Any], options: dict) -> Any:
     return apply(on_parts, arrays, (None,) * len(arrays), **options)
 
 
-def _outer(ufunc: np.ufunc, x1: Any, x2: Any, **options: Any) -> Any:
-    """The ufunc of every pair of elements, of shape `x1.shape + x2.shape`."""
-    x1, x2 = as_operand(x1), as_operand(x2)
-    return _NUMPY[ufunc](x1[(..., *[None] * x2.ndim)], x2, **options)
-
-
 def _array_ufunc(self: DNDarray, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     out = kwargs.pop("out", None)
     if out is not None:
         kwargs["out"] = out[0] if len(out) == 1 else out
-    if method == "outer" and ufunc in _NUMPY:
-        return _outer(ufunc, *inputs, **kwargs)
+    if method in ufunc_methods.__all__ and ufunc in _NUMPY:
+        op = OPS.get(_NUMPY[ufunc].__name__)
+        if op is not None:
+            return getattr(ufunc_methods, method)(op, *inputs, **kwargs)
     along = {"reduce": reduction.BY_UFUNC, "accumulate": scan.BY_UFUNC}.get(method, {})
     if ufunc.__name__ in along and getattr(np, ufunc.__name__) is ufunc:
         kwargs.setdefault("axis", 0)

@@ -339,6 +339,16 @@ class Layout(_Interned):
                 dealt[g], counts[g] = free.pop() if free else None, None
         return self if tuple(dealt) == self.axes else Layout(self.shape, self.grid, tuple(dealt), counts)
 
+    def by_rows(self) -> Layout:
+        """The layout itself if a 1-D grid deals out its first axis, or nothing is dealt out; otherwise that over rows.
+
+        >>> Layout((4, 9), Grid(2), 1).by_rows()
+        Layout((4, 9), Grid((2,)), split=0)
+        """
+        if not self.is_dealt or (self.grid.ndim == 1 and self.axes[0] == 0):
+            return self
+        return Layout(self.shape, Grid(self.grid.size), 0)
+
     def undeal(self, *axes: int) -> Layout:
         """The same layout, but every process along the grid has all of the given array axes."""
         return self.derive(self.shape, [None if a in axes else a for a in range(self.ndim)])

@@ -65,11 +65,9 @@ def round(x: Any, decimals: int = 0, out: DNDarray | None = None) -> DNDarray:
             return torch.complex(rounded(t.real), rounded(t.imag))
         if kind(t.dtype) < 2 and decimals >= 0:
             return t.clone()
-        return (
-            torch.round(t, decimals=decimals)
-            if kind(t.dtype) == 2
-            else (t / 10**-decimals).round().to(t.dtype) * 10**-decimals
-        )
+        if kind(t.dtype) == 2:
+            return torch.round(t, decimals=decimals)
+        return ((t.to(torch.float64) / 10**-decimals).round() * 10**-decimals).to(t.dtype)
 
     return apply(rounded, (x,), (floating_of(x.dtype) if x.dtype is torch.bool else None,), out)
 

@@ -385,7 +385,8 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None, n
     order : {"C", "F"}
         Whether the last index runs fastest, or the first one.
     copy : bool, optional
-        Whether the result has memory of its own; False raises ValueError where it must.
+        Whether the result has memory of its own; False raises ValueError where it must, which for a split array is
+        wherever its split axis does not survive, on any number of processes.
     new_split : int, tuple or None, optional
         How to split the result. By default the split axis keeps its split if it survives with all before it;
         otherwise the first axis long enough for all processes is split.
@@ -396,17 +397,33 @@ def reshape(x: Any, shape: Any, order: str = "C", *, copy: bool | None = None, n
     """
     x = as_operand(x)
     shape = _full_shape(shape, x.size)
-    if _in_c_order(order):
-        result = _reshape(x, shape, new_split)
+    plain = _in_c_order(order)
+    source, target = (x, shape) if plain else (transpose(x), shape[::-1])
+    if copy is False and x.size:
+        result = _view(source, target)
     else:
-        result = transpose(_reshape(transpose(x), shape[::-1], "keep"))
-        result = result if isinstance(new_split, str) else resplit(result, new_split)
+        result = _reshape(source, target, new_split if plain else "keep")
+    result = result if plain else transpose(result)
+    if not isinstance(new_split, str):
+        if copy is False and result.layout is not make_layout(shape, new_split, None, x.comm):
+            raise ValueError(f"no view of {x.layout} has split={new_split}: elements would move; allow a copy")
+        result = resplit(result, new_split)
     shared = result.larray.untyped_storage().data_ptr() == x.larray.untyped_storage().data_ptr()
-    if copy is False:
-        with agreed(x.comm):
-            if not shared:
-                raise ValueError(f"no view of an array of shape {x.shape} with split={x.split} has `shape` (={shape})")
     return DNDarray(result.larray.clone(), result.layout, x.comm) if copy and shared else result
+
+
+def _view(x: DNDarray, shape: tuple[int, ...]) -> DNDarray:
+    """`x`, which is not empty, in another shape in the same memory, or a ValueError on every process."""
+    layout = carried(x.layout, shape)
+    if layout is None:
+        raise ValueError(f"no view of {x.layout} has `shape` (={shape}): elements would move; allow a copy")
+    local = x.larray
+    with agreed(x.comm):  # how a part lies in memory only its process knows
+        try:
+            local = local.view(layout.lshape(x.comm.rank))
+        except RuntimeError:
+            raise ValueError(f"no view of a part with strides {local.stride()} has `shape` (={shape}); copy") from None
+    return wrap(local, layout, x.comm)
 
 
 def _reshape(x: DNDarray, shape: tuple[int, ...], new_split: Any) -> DNDarray:

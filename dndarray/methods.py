@@ -11,7 +11,7 @@ import torch
 from . import gathering, indexing, logic, manipulation
 from .array import DNDarray
 from .broadcasting import align_to, broadcast_shapes
-from .elementwise import DIRECT, as_operand, check_range, compute_type, run, scalar_fits
+from .elementwise import DIRECT, as_operand, check_exponents, check_range, compute_type, run, scalar_fits
 from .types import STORED_ONLY, can_cast
 from .ufuncs import OPS
 
@@ -100,6 +100,7 @@ def _in_place(name: str, function: Callable) -> Callable:
             target: Any = other
             computed = compute_type(op.kind, name, (self, other))
             check_range(other, computed)
+            check_exponents(op, computed, other)
             if op.in_place is None or computed in STORED_ONLY:
                 target = torch.tensor(other, dtype=computed, device=self.device)
         else:
@@ -107,6 +108,7 @@ def _in_place(name: str, function: Callable) -> Callable:
             if broadcast_shapes(self.shape, other.shape) != self.shape:
                 raise ValueError(f"an array of shape {other.shape} does not broadcast into one of shape {self.shape}")
             computed = compute_type(op.kind, name, (self, other))
+            check_exponents(op, computed, other)
             target = align_to(other.larray, other.layout, self.layout, self.comm)
             target = target if target.dtype is computed else target.to(computed)
         if not can_cast(computed, tensor.dtype, "same_kind"):

@@ -190,7 +190,7 @@ def gradient(f: Any, *varargs: Any, axis: int | Sequence[int] | None = None, edg
     axes = normalize_axes(axis, x.ndim)
     if edge_order not in (1, 2):
         raise ValueError(f"`edge_order` (={edge_order}) must be 1 or 2")
-    if x.dtype is torch.bool:
+    if x.dtype is torch.bool and axes:
         raise TypeError("gradient subtracts, and bools have no difference")
     spacings = _spacings(x, axes, varargs)
     if any(x.shape[a] < edge_order + 1 for a in axes):

@@ -108,7 +108,9 @@ class Kernel:
         """Many products of vectors: NumPy's loops are several times faster than a batch of tiny matrix products."""
         number = {x: i for i, x in enumerate(self.order + "".join(self.summed))}
         names = [[number[x] for x in term] for term in (self.labels.a, self.labels.b, self.order)]
-        product = np.einsum(a.resolve_conj().numpy(), names[0], b.resolve_conj().numpy(), names[1], names[2])
+        product = np.einsum(
+            a.resolve_conj().resolve_neg().numpy(), names[0], b.resolve_conj().resolve_neg().numpy(), names[1], names[2]
+        )
         return out.add_(torch.as_tensor(product)) if add else out.copy_(torch.as_tensor(product))
 
     def finish(self, out: Tensor) -> Tensor:

@@ -19,11 +19,12 @@ from .array import DNDarray, wrap
 from .broadcasting import align_to, common_layout
 from .collectives import all_reduce, needs_grad, use_in_split
 from .communication import Communicator
-from .elementwise import FUNCTIONS, apply, as_operand
+from .elementwise import FUNCTIONS, apply, as_operand, run
 from .layout import Layout
 from .manipulation import expand_dims, reshape
 from .redistribution import move
 from .types import finfo, kind, promote_types
+from .unsigned import as_signed, moved
 
 __all__ = [
     "poly",
@@ -100,10 +101,13 @@ def polymul(a1: Any, a2: Any) -> DNDarray:
     polynomials, comm = _coefficients(a1, a2)
     computed = promote_types(*(p.dtype for p in polynomials))
     p, q = (_trimmed(p).to(computed) for p in polynomials)
-    products = torch.outer(p, q)
     powers = torch.arange(len(p), device=p.device).unsqueeze(1) + torch.arange(len(q), device=p.device)
-    sums = products.new_zeros(len(p) + len(q) - 1).index_add(0, powers.reshape(-1), products.reshape(-1))
-    return _replicated(sums, comm)
+
+    def multiplied(p: Tensor, q: Tensor) -> Tensor:
+        products = torch.outer(p, q).reshape(-1)
+        return products.new_zeros(len(p) + len(q) - 1).index_add(0, powers.reshape(-1), products)
+
+    return _replicated(moved(multiplied, p, as_signed(q)), comm)  # products wrap around alike
 
 
 def polydiv(u: Any, v: Any) -> tuple[DNDarray, DNDarray]:
@@ -139,8 +143,8 @@ def polyder(p: Any, m: int = 1) -> DNDarray:
         raise ValueError(f"`m` (={m}) must not be negative; see polyint")
     (c,), comm = _coefficients(p)
     for _ in range(m):
-        c = c[:-1] * torch.arange(max(len(c) - 1, 0), 0, -1, device=c.device)
-        c = c.to(promote_types(c.dtype, torch.int64))
+        c = c[:-1].to(promote_types(c.dtype, torch.int64))
+        c = c * torch.arange(len(c), 0, -1, device=c.device)
     return _replicated(c, comm)
 
 
@@ -187,7 +191,7 @@ def poly(seq_of_zeros: Any) -> DNDarray:
     for zero in zeros:
         result = torch.nn.functional.pad(result, (0, 1)) - torch.nn.functional.pad(result, (1, 0)) * zero
     if zeros.is_complex():  # conjugate pairs have real coefficients
-        found = zeros.detach().cpu().resolve_conj().numpy()
+        found = zeros.detach().cpu().resolve_conj().resolve_neg().numpy()
         result = result.real if np.array_equal(np.sort(found), np.sort(found.conj())) else result
     return _replicated(result, x.comm)
 
@@ -201,7 +205,7 @@ def roots(p: Any) -> DNDarray:
     [1.0, 2.0]
     """
     (c,), comm = _coefficients(p)
-    found = np.roots(c.detach().cpu().resolve_conj().numpy())
+    found = np.roots(c.detach().cpu().resolve_conj().resolve_neg().numpy())
     return _replicated(torch.from_numpy(found).to(c.device), comm)
 
 
@@ -225,7 +229,7 @@ def polyval(p: Any, x: Any) -> DNDarray:
     def horner(x: Tensor, c: Tensor) -> Tensor:
         result = torch.zeros_like(x)
         for coefficient in c:
-            result = result * x + coefficient
+            result = run(torch.add, run(torch.multiply, result, x), coefficient)
         return result
 
     return apply(lambda x: horner(x, c.to(x.dtype)), (x,), (computed,))

@@ -140,6 +140,8 @@ def array_str(
     a: Any, max_line_width: int | None = None, precision: int | None = None, suppress_small: bool | None = None
 ) -> str:
     """The values of a whole array as text, on every process. Collective; as `array2string`."""
+    if isinstance(a, DNDarray) and not a.ndim and a.dtype is not torch.bfloat16:
+        return str(a.numpy()[()])  # as a number, in full
     return array2string(a, max_line_width, precision, suppress_small)
 
 

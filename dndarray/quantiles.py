@@ -20,7 +20,7 @@ from .array import DNDarray, wrap
 from .elementwise import FUNCTIONS, as_operand, store
 from .layout import normalize_axes
 from .logic import clip, where
-from .manipulation import broadcast_to, moveaxis, reshape, stack
+from .manipulation import broadcast_to, concatenate, moveaxis, reshape
 from .order_statistics import Rows, by_rows
 from .reduction import Axis, plan
 from .sorting import argsort
@@ -353,9 +353,9 @@ def _weighted(
         shares = shares.astype(torch.from_numpy(fractions[..., None]).dtype)
     shares = where(FUNCTIONS["equal"](shares, 0), -1, shares)  # no element without weight comes first
     lower = [FUNCTIONS["sum"](FUNCTIONS["less"](shares, q), -1, keepdims=True) for q in fractions.ravel().tolist()]
-    found = [take_along_axis(values, clip(rank, None, n - 1), -1)[..., 0] for rank in lower]
-    if not skip_nan:
-        found = [where(spoilt, math.nan, v) if kind(x.dtype) == 2 else v for v in found]
+    found = moveaxis(take_along_axis(values, clip(concatenate(lower, -1), None, n - 1), -1), -1, 0)
+    if not skip_nan and kind(x.dtype) == 2:
+        found = where(spoilt, math.nan, found)
     shape = plan(x.layout, normalize_axes(axis, x.ndim), keepdims).final.shape
-    result = reshape(stack(found), (*fractions.shape, *shape))
+    result = reshape(found, (*fractions.shape, *shape))
     return result if out is None else store(result, out)

@@ -114,7 +114,8 @@ def scan(
             total = result.new_full([1 if a == axis else n for a, n in enumerate(result.shape)], identity)
             total = total + local.sum() * 0 if local.requires_grad else total
         before = _before(total, identity, comm, reduction.op)
-        own = None if needs_grad(result, before) else result  # new memory costs more than the sum
+        # New memory costs more than the sum; but the scan of a single element may be that of the array.
+        own = None if needs_grad(result, before) or result is local else result
         result = row.combine(result, before, out=own)
     array = wrap(from_ordered(result, computed) if ordered else result.to(computed), x.layout, x.comm)
     if include_initial:

@@ -91,7 +91,7 @@ def _partitioned(x: DNDarray, kth: list[int], axis: int, indices: bool) -> DNDar
     rows, comm, edges = _rows(x, axis)
     n = x.shape[axis]
     if comm.size == 1 and rows.device.type == "cpu" and rows.dtype is not torch.bfloat16:
-        places = torch.from_numpy(np.argpartition(rows.detach().numpy(), kth, axis=1))
+        places = torch.from_numpy(np.argpartition(rows.detach().resolve_conj().resolve_neg().numpy(), kth, axis=1))
         return _unfolded(places if indices else rows.gather(1, places), x.layout, axis, x.comm)
     pivots = Rows(rows.detach(), n, comm).order_statistics(torch.tensor([kth]))[..., 0]
     classes = _classes(rows, pivots)

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from . import searching
-from .advanced_indexing import _rows_layout
 from .array import DNDarray, same_comm, wrap
 from .communication import Communicator
 from .elementwise import as_operand
@@ -181,7 +180,7 @@ def _sequence(x: DNDarray, in_order: bool) -> DNDarray:
 
 def _rows(x: DNDarray) -> DNDarray:
     """The array with its first axis dealt out to all processes, and no other, or not dealt out at all."""
-    layout = _rows_layout(x.layout)
+    layout = x.layout.by_rows()
     return wrap(move(x.larray, x.layout, layout, x.comm), layout, x.comm)
 
 

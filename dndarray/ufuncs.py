@@ -66,13 +66,18 @@ def _guarded(fn: Callable) -> Callable:
     return divide
 
 
+NEGATIVE_POWER = "integers to negative integer powers are not allowed; make one of them a float"
+
+
 def _power(x: Tensor | float, y: Tensor | float) -> Tensor:
     dtype = x.dtype if isinstance(x, Tensor) else y.dtype  # type: ignore[union-attr]
     integers = not (dtype.is_floating_point or dtype.is_complex)
-    # Every process knows a number; an array's elements only its owner does, and torch truncates what they give.
-    if integers and (not isinstance(y, Tensor) or y.ndim == 0) and bool(y < 0):
-        raise ValueError("integers to a negative integer power are not allowed; make one of them a float")
-    return torch.pow(x, y)  # type: ignore[arg-type]
+    # Every process knows a number; what arrays hold is looked at before, by all processes together.
+    if integers and not isinstance(y, Tensor) and y < 0:
+        raise ValueError(NEGATIVE_POWER)
+    result = torch.pow(x, y)  # type: ignore[arg-type]
+    # torch computes exp(y log x) of complex numbers, which is NaN for 0 ** 0.
+    return result.masked_fill(y == 0, 1) if result.is_complex() and isinstance(y, Tensor) else result
 
 
 def _modf(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,12 +33,17 @@ CONTINUOUS: dict[str, tuple[tuple, Any]] = {
     "noncentral_f": ((3.0, 5.0, 2.0), st.ncf(3, 5, 2)),
     "standard_cauchy": ((), st.cauchy()),
     "standard_exponential": ((), st.expon()),
+    "vonmises": ((0.0, 4.0), st.vonmises(4)),
+    "wald": ((2.0, 3.0), st.invgauss(2 / 3, scale=3)),
 }
 DISCRETE: dict[str, tuple[tuple, Any]] = {
     "poisson": ((4.5,), st.poisson(4.5)),
     "binomial": ((20, 0.3), st.binom(20, 0.3)),
     "negative_binomial": ((3, 0.4), st.nbinom(3, 0.4)),
     "geometric": ((0.2,), st.geom(0.2)),
+    "hypergeometric": ((15, 25, 12), st.hypergeom(40, 15, 12)),
+    "logseries": ((0.9,), st.logser(0.9)),
+    "zipf": ((2.5,), st.zipf(2.5)),
 }
 
 
@@ -67,6 +72,68 @@ def test_discrete(name: str) -> None:
     assert drawn.dtype is dnd.int64
     uniform = dnd.random.Generator(7).random(500, "float64").numpy()
     assert_array_equal(drawn, theirs.ppf(uniform).astype(np.int64))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "theirs"),
+    [
+        ("hypergeometric", (10**6, 10**5, 5 * 10**5), st.hypergeom(11 * 10**5, 10**6, 5 * 10**5)),
+        ("hypergeometric", (3, 5, 8), st.hypergeom(8, 3, 8)),
+        ("hypergeometric", (0, 5, 3), st.hypergeom(5, 0, 3)),
+        ("logseries", (1e-9,), st.logser(1e-9)),
+        ("logseries", (0.99,), st.logser(0.99)),
+        ("zipf", (3.0,), st.zipf(3)),
+        ("zipf", (60.0,), st.zipf(60)),
+    ],
+)
+def test_discrete_with_hard_parameters(name: str, parameters: tuple, theirs: Any) -> None:
+    uniform = dnd.random.Generator(7).random(200, "float64").numpy()
+    assert_array_equal(draw(name, *parameters, size=200, split=0), theirs.ppf(uniform).astype(np.int64))
+
+
+def test_heavy_tails_stay_below_the_largest_integer() -> None:
+    drawn = draw("zipf", 1.001, size=1000, split=0).numpy()
+    assert drawn.min() >= 1 and drawn.max() > 2**60
+    draws = draw("logseries", 1 - 1e-9, size=300, split=0).numpy()
+    assert draws.min() >= 1 and st.kstest(np.log(draws) / np.log(1e9), "uniform", (0, 1)).statistic < 0.15
+
+
+@pytest.mark.parametrize("kappa", [0.0, 1e-6, 0.5, 40.0])
+def test_von_mises_for_any_concentration(kappa: float) -> None:
+    drawn = draw("vonmises", 0.0, kappa, size=300, dtype="float64", split=0).numpy()
+    uniform = dnd.random.Generator(7).random(300, "float64").numpy()
+    theirs = st.vonmises(kappa).cdf(drawn) if kappa else (drawn + np.pi) / (2 * np.pi)
+    np.testing.assert_allclose(theirs, uniform, atol=1e-12)
+    # Around another middle: on the circle, from -pi to pi.
+    turned = draw("vonmises", 3.0, kappa, size=300, dtype="float64", split=0).numpy()
+    np.testing.assert_allclose(np.exp(1j * turned), np.exp(1j * (drawn + 3.0)), atol=1e-12)
+    assert np.abs(turned).max() <= np.pi
+
+
+@pytest.mark.parametrize(("mean", "scale"), [(1.0, 1e-3), (1.0, 1e3), (1e-3, 1e2), (5.0, 1e-5)])
+def test_wald_for_any_shape(mean: float, scale: float) -> None:
+    drawn = draw("wald", mean, scale, size=300, dtype="float64", split=0).numpy()
+    uniform = dnd.random.Generator(7).random(300, "float64").numpy()
+    np.testing.assert_allclose(st.invgauss(mean / scale, scale=scale).cdf(drawn), uniform, atol=1e-11)
+
+
+def test_parameters_that_differ_from_element_to_element() -> None:
+    good, bad, sample = np.array([[3], [500], [0]]), np.array([4, 10**6, 7, 0]), np.array([2, 7, 1, 0])
+    drawn = draw("hypergeometric", dnd.array(good, split=0), bad, sample)
+    uniform = dnd.random.Generator(7).random((3, 4), "float64").numpy()
+    some = good + bad > 0  # SciPy has no distribution of nothing
+    theirs = st.hypergeom.ppf(uniform, good + bad, good, sample)
+    assert (drawn.numpy()[some] == theirs[some]).all()
+    assert (drawn.numpy()[~some] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["vonmises", "wald"])
+def test_gradients_of_what_is_solved_for(name: str) -> None:
+    value, step = np.array([0.8, 2.0, 9.0]), 1e-6
+    parameter = dnd.array(value, split=0).requires_grad_()
+    draw(name, 0.9, parameter, dtype="float64").sum().backward()
+    ahead, behind = (draw(name, 0.9, value + h, dtype="float64").numpy() for h in (step, -step))
+    assert_allclose(parameter.grad, (ahead - behind) / (2 * step), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
@@ -119,6 +186,11 @@ def test_vectors() -> None:
         ("poisson", (), None),
         ("triangular", (0.0, 5.0, 1.0), ValueError),
         ("multinomial", (3, [0.9, 0.9, 0.1]), ValueError),
+        ("hypergeometric", (3, 4, 8), ValueError),
+        ("logseries", (1.0,), ValueError),
+        ("vonmises", (0.0, -1.0), ValueError),
+        ("wald", (0.0, 1.0), ValueError),
+        ("zipf", (1.0,), ValueError),
         ("multivariate_normal", ([0.0, 0.0], [[1.0, 2.0], [2.0, 1.0]]), ValueError),
     ],
 )

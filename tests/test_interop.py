@@ -167,13 +167,11 @@ def test_what_is_not_there_says_its_name_and_the_remedy(x: dnd.DNDarray, name: s
     assert traffic.total == 0
 
 
-@pytest.mark.parametrize("method", ["reduceat", "at"])
-def test_methods_of_ufuncs_that_are_not_there(x: dnd.DNDarray, method: str) -> None:
-    arguments = {"reduceat": (x, [0, 2]), "at": (x, [0], 1)}[method]
-    with pytest.raises(TypeError, match=rf"numpy.add.{method} is not implemented.*x\.numpy\(\)"):
-        getattr(np.add, method)(*arguments)
-    with pytest.raises(TypeError, match=r"numpy.arctan2.reduce is not implemented"):
+def test_methods_of_ufuncs_that_are_not_there(x: dnd.DNDarray) -> None:
+    with pytest.raises(TypeError, match=r"numpy.arctan2.reduce is not implemented.*x\.numpy\(\)"):
         np.arctan2.reduce(x)
+    with pytest.raises(TypeError, match=r"arctan2 does not reduce here"):
+        np.arctan2.reduceat(x, [0, 2])
 
 
 def test_a_name_that_means_something_else_in_numpy_is_not_taken() -> None:

@@ -131,6 +131,20 @@ def test_views_are_views() -> None:
         dnd.reshape(x.T, (-1,), copy=False)
 
 
+def test_whether_a_reshape_is_a_view_all_processes_say_alike() -> None:
+    few = dnd.ones((1, 6), split=0)  # in the first process only
+    assert few.reshape((1, 2, 3), copy=False).split == 0
+    assert few.reshape(1, 3, 2, order="F", copy=False).shape == (1, 3, 2)
+    with pytest.raises(ValueError, match="no view"):
+        few.reshape(6, copy=False)
+    with pytest.raises(ValueError, match="no view"):  # which the other processes, without elements, cannot see
+        dnd.ones((1, 2, 3), split=0).transpose(0, 2, 1).reshape(1, 6, copy=False)
+    with pytest.raises(ValueError, match="no view"):
+        few.reshape((1, 2, 3), copy=False, new_split=1)
+    assert few.reshape((1, 2, 3), copy=False, new_split=0).split == 0
+    assert dnd.ones((0, 3), split=0).reshape(3, 0, copy=False).shape == (3, 0)
+
+
 @given(data=st.data(), shape=strategies.shapes(3, 5))
 def test_joined_from_any_layouts(data: st.DataObject, shape: tuple[int, ...]) -> None:
     if not shape:

@@ -76,6 +76,8 @@ def _grey(
         heights = weights_of(structure, count, "structure")
         mask = np.ones(heights.shape, bool) if footprint is None else box(None, footprint, count)
         window, fn = np.where(mask, sign * heights.astype(float), np.inf), partial(_hilly, better)
+        if x.dtype is torch.uint64:  # what stands in for it has an order, but no sums
+            x, output = x.astype(torch.float64), x.dtype if output is None else output
     if sign > 0:
         window, origin = np.flip(window), _turned(origin, window.shape)
     return look(x, window, fn, axes, output, mode, cval, origin)

@@ -50,6 +50,8 @@ def cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
         return tensor
     if kind(tensor.dtype) < 2 or kind(dtype) >= 2:
         return tensor.to(dtype)
+    if dtype is torch.uint64:
+        tensor = torch.where(tensor < 2.0**63, tensor, tensor - 2.0**64)
     return tensor.to(torch.int64).to(dtype)
 
 

@@ -83,7 +83,7 @@ class Filter(NamedTuple):
         scipy_signal = _scipy_signal()
         if scipy_signal is None or x.device.type != "cpu" or needs_grad(x, state):
             return _by_products(self.system, x, state)
-        y, state_ = self.compiled(scipy_signal, x.detach().numpy(), state.detach().numpy())
+        y, state_ = self.compiled(scipy_signal, *(t.detach().resolve_conj().resolve_neg().numpy() for t in (x, state)))
         return torch.from_numpy(y), torch.from_numpy(np.ascontiguousarray(state_)).to(state.dtype)
 
 

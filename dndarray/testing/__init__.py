@@ -48,7 +48,7 @@ def compare_part(actual: Any, desired: Any, rtol: float, atol: float, check_dtyp
     if tuple(actual.larray.shape) != expected:
         raise AssertionError(f"the part has shape {tuple(actual.larray.shape)}, {actual.layout} says {expected}")
     box = tuple(slice(start, stop) for start, stop in actual.layout.box(actual.comm.rank))
-    local = actual.larray.detach().cpu().resolve_conj()
+    local = actual.larray.detach().cpu().resolve_conj().resolve_neg()
     part = (local.float() if local.dtype is torch.bfloat16 else local).numpy()
     if check_dtype and part.dtype != desired.dtype:
         raise AssertionError(f"dtype {part.dtype} is not {desired.dtype}")

@@ -94,6 +94,39 @@ CASES: list[Case] = [
     ),
     Case("vectorize", lambda xp, x, y: xp.vectorize(lambda a, b=1: a != b)(x, b=y), arrays=2, shapes=BROADCAST),
     Case(
+        "vectorize",
+        lambda xp, x: [
+            xp.vectorize(lambda v: v.max() if len(v) else 0, signature="(n)->()")(x),
+            xp.vectorize(lambda v: (v[:1], v[::-1]), otypes="dd", signature="(n)->(k),(n)")(x),
+        ],
+        dtypes=REAL,
+        special=False,
+        why="the largest of real numbers, of any process the first",
+    ),
+    Case(
+        "vectorize",
+        lambda xp, x, y: [
+            xp.vectorize(np.dot, signature="(m,n),(n)->(m)")(x, y),
+            xp.vectorize(lambda a, b, c: a + b[::-1] * c, excluded={"c"}, signature="(m),(m)->(m)")(
+                x[..., 0, :], y, c=2
+            ),
+        ],
+        arrays=2,
+        dtypes=NUMBERS,
+        special=False,
+        shapes=(
+            ((7, 4), (4,)),
+            ((2, 3, 4), (4,)),
+            ((2, 3, 4), (2, 4)),
+            ((5, 1, 2), (1, 2)),
+            ((3, 2, 2, 3), (2, 3)),
+            ((2, 3), (4,)),
+            ((0, 2, 3), (3,)),
+            ((3,), (3,)),
+        ),
+        why="matrices and vectors",
+    ),
+    Case(
         "vmap",
         _mapped,
         dtypes=NUMBERS,

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from parity.case import INTEGERS, SHAPES, Case
+from parity.case import ALL, INTEGERS, SHAPES, Case
 
+TYPES_OF_INDICES = (*ALL, "uint16", "uint32", "uint64")
 VECTORS = tuple(s for s in SHAPES if s)
 
 
@@ -138,6 +139,14 @@ CASES: list[Case] = [
         why="one condition alone has one axis, and NumPy looks at its first element",
     ),
     # --- set
+    Case(
+        "put",
+        _set(lambda xp, x, y: xp.put(x, y.ravel()[:1] * 0, 3)),
+        arrays=2,
+        dtypes=TYPES_OF_INDICES,
+        why="unsigned, too",
+    ),
+    Case("choose", lambda xp, x: xp.choose(x, [3, 2, 1], mode="wrap"), dtypes=TYPES_OF_INDICES, why="unsigned, too"),
     Case("put", _set(_put), arrays=2, grad=True),
     Case("put", _set(_put_at), arrays=2, dtypes=INTEGERS, why=WHERE_INTEGERS),
     Case("put_along_axis", _put_along, arrays=2, dtypes=INTEGERS, why=WHERE_INTEGERS),

@@ -35,6 +35,7 @@ ARRAYS = (
     ((3, 4, 5), (2, 2, 3)),
     ((5, 1, 2), (3, 2, 2)),
 )
+SEVERAL = [pair for pair in ARRAYS if pair not in (((), ()), ((1,), (1,)), ((0,), (3,)))]
 SPREADS = "a NaN spreads over a whole Fourier transform"
 
 
@@ -97,12 +98,17 @@ CASES: list[Case] = [
             name,
             lambda xp, a, v, name=name: [getattr(xp.signal, name)(a, v, mode) for mode in MODES],
             arrays=2,
-            shapes=ARRAYS,
+            shapes=shapes,
             dtypes=NUMBERS,
             grad=True,
-            why=f"{SPREADS}; SciPy takes bools in some shapes only",
+            why=f"{SPREADS}; bools go in some shapes only; SciPy's fftconvolve of one or none has types of its own",
         )
-        for name in ("convolve", "correlate", "fftconvolve", "oaconvolve")
+        for name, shapes in (
+            ("convolve", ARRAYS),
+            ("correlate", ARRAYS),
+            ("fftconvolve", SEVERAL),
+            ("oaconvolve", SEVERAL),
+        )
     ),
     scipys(
         "fftconvolve",

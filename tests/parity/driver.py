@@ -218,6 +218,8 @@ def check_gradient(case: Case, trial: Trial) -> str:
         )
         if isinstance(ahead, Exception):
             return ""  # what raises is checked elsewhere
+        if isinstance(ahead, list) and not ahead:
+            return ""  # arrays of these dimensions have no axis to try
         derivative = (_weighted(ahead) - _weighted(behind)) / (2 * step)
         if np.isfinite(derivative):
             break

@@ -140,6 +140,7 @@ _SUBPACKAGES = (
     "optim",
     "random",
     "signal",
+    "sparse",
     "spatial",
     "testing",
 )

@@ -26,6 +26,7 @@ from . import nn as nn
 from . import optim as optim
 from . import random as random
 from . import signal as signal
+from . import sparse as sparse
 from . import spatial as spatial
 from . import testing as testing
 from ._methods import ArrayLike, Axis, DTypeLike

@@ -413,7 +413,7 @@ class Methods:
     def broadcast_to(self, shape: Sequence[int]) -> DNDarray:
         """`x` stretched to `shape`, keeping its split; a view. Communication: a broadcast if a split axis is stretched."""
     def flip(self, axis: int | Sequence[int] | None = None) -> DNDarray:
-        """The elements in reverse order along axes. Communication: one all-to-all if one of them is split."""
+        """The elements in reverse order along axes."""
     def roll(self, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> DNDarray:
         """The elements moved on along axes, those that fall off come in again at the front."""
     def rot90(self, k: int = 1, axes: Sequence[int] = (0, 1)) -> DNDarray:

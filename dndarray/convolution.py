@@ -150,9 +150,8 @@ def _tap_by_tap(tensor: Tensor, kernel: Tensor, leads: dict[int, int], shape: tu
     taps = [kernel.shape[a] for a in leads]
     recorded = needs_grad(tensor, kernel)
     if tensor.ndim == 1 and tensor.device.type == "cpu" and not recorded:
-        full = torch.from_numpy(
-            np.convolve(*(t.detach().resolve_conj().resolve_neg().numpy() for t in (tensor, kernel)))
-        )
+        a, v = (t.detach().resolve_conj().resolve_neg().numpy() for t in (tensor, kernel))
+        full = torch.from_numpy(np.convolve(a, v))
         return full.narrow(0, taps[0] - 1 - leads[0], shape[0])
     weights: Sequence[Any]
     if recorded or kernel.numel() > math.prod(taps):  # a tap is a tensor, across the axes that are not convolved

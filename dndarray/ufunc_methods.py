@@ -119,7 +119,7 @@ def _in_turn(op: Op, computed: torch.dtype, local: Tensor, flat: list[Tensor], v
         place = torch.zeros_like(order)
     for turn in torch.argsort(place, stable=True).split(torch.bincount(place).tolist()):
         target = tuple(index[order[turn]] for index in flat)
-        old = moved(lambda t, at=target: t[at], local).to(computed)  # type: ignore[misc]
+        old = moved(lambda t, at=target: t[at], local).to(computed)
         new = run(op.fn, *(old, rows_at(values, [turn]))[: op.nin])
         as_signed(local)[target] = as_signed(new.to(local.dtype))
 

@@ -2,8 +2,8 @@
 
 Every function here and in the modules beside it takes matrices in the last two axes. A stack is dealt out among the
 processes along its leading axes, each of which has its matrices whole: one redistribution where the matrices
-themselves were dealt out. A single matrix, which has no such axes, is brought to every process unless the function
-says otherwise. That costs memory for all of it on each; blocked algorithms will take its place.
+themselves were dealt out. A single matrix that is dealt out has no such axes, and is worked on where it lies or dealt
+out in blocks in turn (`block_cyclic`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import torch
 from numpy.linalg import LinAlgError
 from torch import Tensor
 
-from ..array import DNDarray, wrap
+from ..array import DNDarray, same_comm, wrap
+from ..broadcasting import align_to, common_layout, operand_layout
+from ..collectives import use_in_split
 from ..communication import Communicator
 from ..contraction import conjugated
 from ..elementwise import as_operand
@@ -26,7 +28,17 @@ from ..manipulation import matrix_transpose
 from ..redistribution import move
 from ..types import kind
 
-__all__ = ["adjoint", "as_matrices", "each", "inexact", "is_dealt_matrix", "place", "solvable"]
+__all__ = [
+    "adjoint",
+    "as_matrices",
+    "check_finite",
+    "each",
+    "inexact",
+    "is_distributed_matrix",
+    "place",
+    "placement",
+    "solvable",
+]
 
 
 def inexact(dtype: torch.dtype, name: str) -> torch.dtype:
@@ -51,8 +63,24 @@ def adjoint(x: DNDarray) -> DNDarray:
     return conjugated(matrix_transpose(x))
 
 
-def is_dealt_matrix(x: DNDarray) -> bool:
-    return x.ndim == 2 and x.layout.is_dealt
+def identity_like(x: DNDarray) -> DNDarray:
+    """Matrices of this shape, type and layout with ones on their diagonal and zeros elsewhere."""
+    (top, _), (left, _) = x.layout.box(x.comm.rank)[-2:]
+    local = torch.zeros_like(x.larray.detach())
+    local.diagonal(top - left, -2, -1).fill_(1)
+    return wrap(local, x.layout, x.comm)
+
+
+def is_distributed_matrix(x: DNDarray) -> bool:
+    """Whether this is a single matrix of which some process holds less than all."""
+    return x.ndim == 2 and x.layout.is_distributed
+
+
+def check_finite(t: Tensor) -> Tensor:
+    """The tensor, or an error if an element is infinite or NaN."""
+    if not bool(t.isfinite().all()):
+        raise LinAlgError("a matrix has elements that are infinite or NaN")
+    return t
 
 
 @contextmanager
@@ -65,21 +93,26 @@ def solvable(layout: Layout, comm: Communicator) -> Iterator[None]:
             raise LinAlgError(str(error).removeprefix("torch.")) from None
 
 
-def place(x: DNDarray, source: Layout, origins: Sequence[int | None]) -> DNDarray:
-    """`x` with its last axes dealt out as the axes `origins` (negative, or None) of `source` are.
+def placement(layout: Layout, source: Layout, origins: Sequence[int | None]) -> Layout:
+    """`layout` with its last axes dealt out as the axes `origins` (negative, or None) of `source` are.
 
     Leading axes keep their split; they come first where a grid axis can deal out one only.
     """
-    lead = x.ndim - len(origins)
+    lead = layout.ndim - len(origins)
     axes, counts = [None] * source.grid.ndim, [None] * source.grid.ndim  # type: tuple[list[Any], list[Any]]
     for g, a in enumerate(source.axes):
-        own = x.layout.axes[g] if x.layout.grid is source.grid else None
+        own = layout.axes[g] if layout.grid is source.grid else None
         if own is not None and own < lead:
-            axes[g], counts[g] = own, x.layout.counts[g]
+            axes[g], counts[g] = own, layout.counts[g]
         elif a is not None and a - source.ndim in origins:
             axes[g] = lead + origins.index(a - source.ndim)
-            counts[g] = source.counts[g] if x.shape[axes[g]] == source.shape[a] else None
-    target = Layout(x.shape, source.grid, tuple(axes), counts)
+            counts[g] = source.counts[g] if layout.shape[axes[g]] == source.shape[a] else None
+    return Layout(layout.shape, source.grid, tuple(axes), counts)
+
+
+def place(x: DNDarray, source: Layout, origins: Sequence[int | None]) -> DNDarray:
+    """`x` with its last axes dealt out as the axes `origins` (negative, or None) of `source` are."""
+    target = placement(x.layout, source, origins)
     if target is x.layout:
         return x
     # A slice would keep all of it in memory.
@@ -102,3 +135,25 @@ def each(x: DNDarray, fn: Callable[[Tensor], Any], *origins: Sequence[int | None
         layout = Layout((*x.shape[:-2], *core), whole.grid, whole.axes, whole.counts)
         results.append(place(wrap(value, layout, x.comm), x.layout, origin))
     return tuple(results) if len(origins) > 1 else results[0]
+
+
+def each_with(a: DNDarray, b: DNDarray, fn: Callable[[Tensor, Tensor], Tensor]) -> DNDarray:
+    """`fn`, of tensors with stacks of square matrices and of right-hand sides with as many rows, for all of them.
+
+    The result is dealt out along a leading axis, or along the columns of `b`, where the work is; otherwise as `b`.
+    """
+    comm = same_comm([a, b])
+    stack = a.layout.whole_along(a.ndim - 2, a.ndim - 1)
+    stack = stack.derive((*a.shape[:-2], 1, 1), range(a.ndim))
+    columns = b.layout.whole_along(b.ndim - 2)
+    layout = common_layout(stack, columns)
+    # The matrices are dealt out along the leading axes only, and with them, or with the columns, the work.
+    leading = layout.derive(layout.shape[:-2], [*range(layout.ndim - 2), None, None])
+    whole, _ = operand_layout(a.shape[:-2], leading)
+    whole = whole.derive(a.shape, range(a.ndim - 2))
+    shared = [g for g, axis in enumerate(layout.axes) if axis is not None and whole.axes[g] is None]
+    matrices = use_in_split(move(a.larray, a.layout, whole, comm), comm.along(layout.grid, shared))
+    right = align_to(b.larray, b.layout, layout, comm).expand(layout.lshape(comm.rank))
+    with solvable(layout, comm):
+        result = fn(matrices, right)
+    return place(wrap(result, layout, comm), b.layout, (-2, -1))

@@ -16,7 +16,8 @@ from ..layout import normalize_axes, normalize_axis
 from ..manipulation import expand_dims, moveaxis, squeeze
 from ..reduction import check_nonempty, join, plan, wrap_reduced
 from ..types import finfo, kind, real_of
-from .matrices import as_matrices, each
+from .matrices import as_matrices, each, is_distributed_matrix
+from .solvers import inv
 from .spectral import svd, svdvals
 
 __all__ = ["cond", "matrix_norm", "matrix_rank", "norm", "vector_norm"]
@@ -156,16 +157,26 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> D
 # --- condition and rank -----------------------------------------------------------------------------------------------
 
 
-def _inverse_or_nan(t: Tensor) -> Tensor:
-    inverse, info = torch.linalg.inv_ex(t)
-    return torch.where(info[..., None, None] == 0, inverse, math.nan)
+def _inverse_or_nan(x: DNDarray) -> DNDarray:
+    """The inverses of matrices, NaN of singular ones."""
+    if is_distributed_matrix(x):
+        try:
+            return inv(x)
+        except LinAlgError:
+            return FUNCTIONS["multiply"](x, math.nan)
+
+    def local(t: Tensor) -> Tensor:
+        inverse, info = torch.linalg.inv_ex(t)
+        return torch.where(info[..., None, None] == 0, inverse, math.nan)
+
+    return each(x, local, (-2, -1))
 
 
 def cond(x: Any, p: Any = None) -> DNDarray:
     """The condition number of matrices: norm(x, p) * norm(inv(x), p), inf for singular ones.
 
-    By default `p` is 2, the largest over the smallest singular value. Communication: as `svdvals`; for other `p` of
-    stacks one redistribution if the matrices are split, while a single matrix is brought to every process.
+    By default `p` is 2, the largest over the smallest singular value. Communication: as `svdvals`; for other `p` as
+    `inv` and `norm`.
     """
     x = as_matrices(x, "cond", square=p not in (None, 2, -2))
     if 0 in x.shape[-2:]:
@@ -176,7 +187,7 @@ def cond(x: Any, p: Any = None) -> DNDarray:
         ratio = last / given if p == -2 else given / last
     else:
         given = norm(x, p, (-2, -1))
-        ratio = given * norm(each(x, _inverse_or_nan, (-2, -1)), p, (-2, -1))
+        ratio = given * norm(_inverse_or_nan(x), p, (-2, -1))
     singular = FUNCTIONS["greater"](FUNCTIONS["isnan"](ratio), FUNCTIONS["isnan"](given))
     return FUNCTIONS["where"](singular, math.inf, ratio)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
 from parity.case import ALL, INEXACT, NUMBERS, SHAPES, Case
 
@@ -118,6 +119,51 @@ def _fitting(name: str, call: Callable[..., Any], shapes: Any, grad: bool = True
     return _row(name, call, shapes, grad, arrays=2, **options)
 
 
+def _lu(linalg: Any, xp: Any, x: Any) -> Any:
+    """What does not depend on how ties between pivots are broken."""
+    p, lower, upper = linalg.lu(x)
+    permuted, again = linalg.lu(x, permute_l=True)
+    rows, *_ = linalg.lu(x, p_indices=True)
+    triangles = [xp.triu(lower), xp.tril(upper, -1), xp.max(xp.abs(lower)) < 1.001]
+    indexed = xp.take_along_axis(lower @ upper, rows[..., None], -2)
+    return [p @ lower @ upper, permuted @ again, indexed, *triangles]
+
+
+def _of_lu(linalg: Any, xp: Any, x: Any) -> Any:
+    return list(linalg.lu(_well(xp, x))) + list(linalg.lu_factor(_well(xp, x)))
+
+
+def _lu_solve(linalg: Any, xp: Any, a: Any, b: Any) -> Any:
+    factors = linalg.lu_factor(_well(xp, a))
+    return [linalg.lu_solve(factors, b), linalg.lu_solve(factors, b, 1), linalg.lu_solve(factors, b, trans=2)]
+
+
+def _triangular(linalg: Any, xp: Any, a: Any, b: Any) -> Any:
+    a = _well(xp, a)
+    kinds = [(trans, lower, unit) for trans in (0, 1, 2) for lower in (False, True) for unit in (False, True)]
+    return [linalg.solve_triangular(a, b, trans, lower, unit) for trans, lower, unit in kinds]
+
+
+def _cho_solve(linalg: Any, xp: Any, a: Any, b: Any) -> Any:
+    a = _definite(xp, a)
+    return [linalg.cho_solve(linalg.cho_factor(a, lower), b) for lower in (False, True)]
+
+
+def _scipy(name: str, call: Callable[..., Any], shapes: Any, grad: bool = True, **options: Any) -> Case:
+    """A function that SciPy has."""
+    return _row(
+        name,
+        lambda xp, *arrays: call(xp.linalg, xp, *arrays),
+        shapes,
+        grad,
+        oracle=lambda *arrays: call(scipy.linalg, np, *arrays),
+        **options,
+    )
+
+
+FACTORED = [((4, 4), (4,)), ((4, 4), (4, 7)), ((1, 1), (1, 1)), ((6, 6), (6, 2)), ((3, 3), (2,)), ((3, 4), (3,))]
+"""Matrices and right-hand sides; SciPy broadcasts the stacks of its own way."""
+
 TYPES = {"dtypes": ALL}
 
 CASES: list[Case] = [
@@ -143,6 +189,14 @@ CASES: list[Case] = [
     _row("eig", _eig, grad=False, check_dtype=False),
     _row("eig", lambda xp, x: _eig(xp, xp.triu(x)), grad=False, rtol=1e-9),
     _row("eigvals", lambda xp, x: _moments(xp, xp.linalg.eigvals(x)), grad=False),
+    # LU, and equations with factors
+    _scipy("lu", _lu, [s for s in OBLONG if 0 not in s], grad=False),
+    _scipy("lu", lambda linalg, xp, x: linalg.lu(x)[0] @ linalg.lu(x)[1], [(6, 4), (4, 4), (3, 9)], grad=False),
+    _scipy("lu_factor", _of_lu, [(4, 4), (1, 1), (6, 6), (2, 3, 3), (3,)], check_dtype=False),
+    _scipy("lu_solve", _lu_solve, FACTORED, arrays=2),
+    _scipy("solve_triangular", _triangular, FACTORED, arrays=2),
+    _scipy("cho_factor", lambda linalg, xp, x: xp.triu(linalg.cho_factor(_definite(xp, x))[0]), [(4, 4), (1, 1), (3,)]),
+    _scipy("cho_solve", _cho_solve, FACTORED, arrays=2),
     # determinants, inverses, equations
     _row("det", lambda xp, x: xp.linalg.det(x)),
     _row("det", lambda xp, x: xp.linalg.det(_well(xp, x)), **TYPES),

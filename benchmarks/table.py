@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "MiB": 2.0**20}
+UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "MiB": 2.0**20, "J": 1.0}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of ours beside one of a peer's, in seconds or bytes."""
+    """One figure of ours beside one of a peer's, in seconds, bytes or joules."""
 
     benchmark: str = field(default=Path(sys.argv[0]).stem, kw_only=True)
     what: str
@@ -46,7 +46,7 @@ class Row:
 
 
 def ratio(what: str, peer_name: str, ours: float, peer: float, target: float | None = None, unit: str = "ms") -> Row:
-    """How many times faster than the peer we are, which should be `target` or more."""
+    """How many times faster, or cheaper, than the peer we are, which should be `target` or more."""
     return Row(what, ours, peer, peer_name, unit, target, peer / ours, True)
 
 

@@ -1,6 +1,6 @@
-"""What this installation can do (info), and whether it does (selftest).
+"""What this installation can do (info), whether it does (selftest), and what programs cost (energy).
 
-Both run on one process or, under mpirun, on many; rank 0 prints.
+They run on one process or, under mpirun, on many; rank 0 prints.
 """
 
 from __future__ import annotations
@@ -36,7 +36,21 @@ def echo(message: str) -> None:
         click.echo(message)
 
 
-@click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands here, and those of the parts, by their names: these lie above this floor."""
+
+    PARTS = ("energy",)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *self.PARTS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.PARTS:
+            return importlib.import_module(f"dndarray.{cmd_name}.commands").main
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(dnd.__version__, prog_name="dndarray")
 def main() -> None:
     pass

@@ -23,7 +23,9 @@ def assert_prints_its_rows(stdout: str, json_file: Path, benchmark: str) -> None
         assert row["what"] in stdout
 
 
-@pytest.mark.parametrize("name", ["overhead", "elementwise", "resplit", "matmul", "surface", "linalg", "importing", "energy"])
+@pytest.mark.parametrize(
+    "name", ["overhead", "elementwise", "resplit", "matmul", "surface", "linalg", "importing", "energy"]
+)
 def test_the_one_command(name, tmp_path):
     rows = tmp_path / "rows.json"
     command = [sys.executable, BENCHMARKS / "run.py", name, "--tiny", "--json", rows]

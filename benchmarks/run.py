@@ -16,7 +16,7 @@ from pathlib import Path
 
 from table import Row, load, options, report
 
-NAMES = ("overhead", "elementwise", "resplit", "matmul", "surface", "memory", "importing", "energy")
+NAMES = ("overhead", "elementwise", "resplit", "matmul", "surface", "memory", "importing", "energy", "files")
 
 # The ranks' launchers must not take themselves for ranks of a launcher that started this process.
 _INHERITED = ("HYDRA", "MPI_", "OMPI_", "PMI_", "PMIX_", "PRTE_")

@@ -10,29 +10,58 @@ Each format is a module with a `load` and a `save` of its own, whose docstrings 
 
 from __future__ import annotations
 
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Sequence
 from typing import Any
 
 from ..array import DNDarray
+from ..communication import as_comm
+from ..errors import agreed
 from ..layout import Split
-from . import hdf5, netcdf
+from . import (
+    checkpoint,
+    csv,
+    files,
+    grib,
+    hdf5,
+    images,
+    mat,
+    matrix_market,
+    netcdf,
+    npy,
+    npz,
+    parquet,
+    raw,
+    zarr,
+)
 from ._files import PathLike
+from ._formats import format_of, inspect, is_many, one_name, opener, paths_of
+from .dataset import open_xarray
+from .streaming import stream
 
-__all__ = ["hdf5", "load", "netcdf", "save"]
-
-_FORMATS: dict[str, ModuleType] = {
-    ".h5": hdf5,
-    ".hdf5": hdf5,
-    ".nc": netcdf,
-    ".nc4": netcdf,
-}
-"""Suffix -> module, which has a `load(path, name, **options)` and a `save(x, path, name, **options)`, and imports the
-library that it stands on when these are called."""
+__all__ = [
+    "checkpoint",
+    "csv",
+    "grib",
+    "hdf5",
+    "images",
+    "inspect",
+    "load",
+    "mat",
+    "matrix_market",
+    "netcdf",
+    "npy",
+    "npz",
+    "open_xarray",
+    "parquet",
+    "raw",
+    "save",
+    "stream",
+    "zarr",
+]
 
 
 def load(
-    path: PathLike,
+    path: PathLike | Sequence[PathLike],
     dataset: str | None = None,
     *,
     variable: str | None = None,
@@ -47,9 +76,11 @@ def load(
 
     Parameters
     ----------
-    path : path-like
-        The file, which every process must be able to see. Its suffix says what it is: `.h5` and `.hdf5`
-        HDF5, `.nc` and `.nc4` NetCDF.
+    path : path-like, or sequence of path-like
+        The file, which every process must be able to see. Its suffix says what it is: `.h5`, `.hdf5`, `.nc`,
+        `.nc4`, `.zarr`, `.npy`, `.npz`, `.csv` (`.csv.gz`, ...), `.tsv`, `.txt`, `.parquet`, `.arrow`, `.feather`,
+        `.mat`, `.mtx`, `.grib`, `.raw`, `.bin`, `.png`, `.jpg`, `.tif`, ... Many files, as a pattern
+        (`"run_*.h5"`), a folder or a sequence, are one array, in the order of the numbers in their names.
     dataset, variable : str, optional
         Name of the array in the file, by HDF5's word or NetCDF's: give one, or neither where there is but
         one array.
@@ -58,12 +89,14 @@ def load(
     split, grid, device, comm
         Where the array lies, as in `dnd.zeros`.
     **options
-        To the format's own function, such as `dnd.io.hdf5.load`: `slices`, ...
+        `slices`, a slice or a tuple of them: the part to read, as one would index it, with positive steps. Of many
+        files `axis` (0): the axis along which they lie one behind the other; with `stack=True` a new one. The rest
+        goes to the format's own function, such as `dnd.io.hdf5.load`.
 
     Returns
     -------
     DNDarray
-        Communication: one small collective, to agree that all went well.
+        Communication: one small collective, to agree that all went well; four where files are many, or text.
 
     Raises
     ------
@@ -77,9 +110,16 @@ def load(
     Examples
     --------
     >>> x = dnd.io.load("climate.nc", variable="t2m", split=0)  # doctest: +SKIP
+    >>> x = dnd.io.load("run_*.h5", "x", axis=0, split=0)  # doctest: +SKIP
     """
-    place = {"split": split, "grid": grid, "device": device, "comm": comm}
-    return _format(path).load(path, _one_name(dataset, variable), dtype=dtype, **place, **options)
+    place = {"dtype": dtype, "split": split, "grid": grid, "device": device, "comm": comm}
+    name = one_name(dataset, variable)
+    if is_many(path):
+        comm = as_comm(comm)
+        with agreed(comm):
+            paths = paths_of(path)
+        return files.load(comm.broadcast_object(paths), opener, name, **place, **options)
+    return format_of(path).load(path, name, **place, **options)  # type: ignore[arg-type]
 
 
 def save(x: Any, path: PathLike, dataset: str | None = None, *, variable: str | None = None, **options: Any) -> None:
@@ -112,18 +152,5 @@ def save(x: Any, path: PathLike, dataset: str | None = None, *, variable: str | 
     --------
     >>> dnd.io.save(x, "run.h5", "fields/pressure", mode="a")  # doctest: +SKIP
     """
-    name = _one_name(dataset, variable)
-    _format(path).save(x, path, "data" if name is None else name, **options)
-
-
-def _format(path: PathLike) -> ModuleType:
-    suffix = Path(path).suffix.lower()
-    if suffix not in _FORMATS:
-        raise ValueError(f"`path` (={str(path)!r}) must end in one of {', '.join(_FORMATS)}")
-    return _FORMATS[suffix]
-
-
-def _one_name(dataset: str | None, variable: str | None) -> str | None:
-    if dataset is not None and variable is not None:
-        raise ValueError(f"`dataset` (={dataset!r}) and `variable` (={variable!r}) mean the same; give one")
-    return variable if dataset is None else dataset
+    name = one_name(dataset, variable)
+    format_of(path).save(x, path, *(() if name is None else (name,)), **options)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gzip
+import lzma
 import os
 import secrets
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,37 +19,43 @@ import torch
 from ..communication import Communicator
 from ..errors import agreed
 
-__all__ = ["PathLike", "existing", "in_turn", "naming", "replacing", "sync"]
+__all__ = ["PathLike", "existing", "in_turn", "naming", "replacing", "replacing_folder", "sync"]
 
 PathLike = str | os.PathLike[str]
 
 
-def existing(path: PathLike) -> Path:
-    """`path`, or an exception for a missing file that says the same for every format."""
+def existing(path: PathLike, *, folder: bool = False) -> Path:
+    """`path`, or an exception for a missing file, or folder, that says the same for every format."""
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-    if path.is_dir():
+    if folder and not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    if path.is_dir() and not folder:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     return path
 
 
+_NAMELESS = (OSError, RuntimeError, EOFError, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, zlib.error)
+
+
 @contextmanager
 def naming(what: str, path: PathLike) -> Iterator[None]:
-    """What the libraries raise as plain RuntimeError or OSError becomes an OSError that says where.
+    """What the libraries raise for a file that is not whole becomes an OSError that says where.
 
-    Both mean the same: h5py raises the one for a disk that is full when a file is closed, netCDF4 always.
+    h5py raises RuntimeError for a disk that is full when a file is closed, netCDF4 always; what unpacks has exceptions
+    of its own.
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        if type(error) not in (OSError, RuntimeError) or str(path) in str(error):
+    except _NAMELESS as error:
+        if type(error) not in _NAMELESS or str(path) in str(error):
             raise
         raise OSError(f"cannot {what} {path}: {error}") from error
 
 
 @contextmanager
-def replacing(path: PathLike, comm: Communicator, *, keep: bool = False) -> Iterator[Path]:
+def replacing(path: PathLike, comm: Communicator, *, keep: bool = False, new: bool = False) -> Iterator[Path]:
     """Write a file beside its target and put it in the target's place when the block has ended well.
 
     Whatever fails, the old file stays as it was and the new one is removed. A run that is killed in between
@@ -60,6 +70,8 @@ def replacing(path: PathLike, comm: Communicator, *, keep: bool = False) -> Iter
         (`agreed`).
     keep
         Begin with a copy of the target, if there is one, instead of with no file.
+    new
+        Refuse to replace a file.
 
     Yields
     ------
@@ -71,7 +83,7 @@ def replacing(path: PathLike, comm: Communicator, *, keep: bool = False) -> Iter
     try:
         with agreed(comm):
             if comm.rank == 0:
-                _prepare(target, temporary, keep)
+                _prepare(target, temporary, keep, new)
         yield temporary
         with agreed(comm):
             if comm.rank == 0:
@@ -83,11 +95,13 @@ def replacing(path: PathLike, comm: Communicator, *, keep: bool = False) -> Iter
             temporary.unlink()
 
 
-def _prepare(target: Path, temporary: Path, keep: bool) -> None:
+def _prepare(target: Path, temporary: Path, keep: bool, new: bool) -> None:
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "the folder to write into does not exist", str(target.parent))
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+    if new and target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     if keep and target.exists():
         shutil.copyfile(target, temporary)
 
@@ -99,6 +113,59 @@ def _put_in_place(temporary: Path, target: Path) -> None:
     os.replace(temporary, target)
     with suppress(OSError):  # not every file system has folders that can be synced
         sync(target.parent)
+
+
+@contextmanager
+def replacing_folder(
+    path: PathLike, comm: Communicator, ours: Callable[[Path], bool], *, new: bool = False, parents: bool = False
+) -> Iterator[Path]:
+    """As `replacing`, for a folder.
+
+    Folders cannot be put in another's place in one step: the old one is set aside, then removed. A run that is killed
+    in between leaves it as `.NAME.XXXXXXXX.old`.
+
+    Parameters
+    ----------
+    path, comm, new
+        As for `replacing`.
+    ours
+        Says of a folder whether it is of the kind that is written. Others that are not empty are not replaced.
+    parents
+        Make the folders that the target lies in.
+
+    Yields
+    ------
+    Path
+        Where to write, the same on every process; nothing is there yet.
+    """
+    target = Path(os.path.realpath(path))
+    token = comm.broadcast_object(secrets.token_hex(4))
+    temporary, old = (target.with_name(f".{target.name}.{token}.{end}") for end in ("part", "old"))
+    try:
+        with agreed(comm):
+            if comm.rank == 0:
+                if parents:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                _prepare_folder(target, ours, new)
+        yield temporary
+        with agreed(comm):
+            if comm.rank == 0:
+                if target.exists():
+                    target.rename(old)
+                temporary.rename(target)
+    finally:
+        if comm.rank == 0:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _prepare_folder(target: Path, ours: Callable[[Path], bool], new: bool) -> None:
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "the folder to write into does not exist", str(target.parent))
+    if target.exists() and (new or not target.is_dir()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    if target.is_dir() and any(target.iterdir()) and not ours(target):
+        raise FileExistsError(errno.EEXIST, "what is in this folder is of another kind, and is kept", str(target))
 
 
 def sync(path: Path) -> None:

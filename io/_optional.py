@@ -7,10 +7,23 @@ from typing import Any
 
 __all__ = ["require"]
 
+EXTRAS = {
+    "PIL": "images",
+    "cfgrib": "grib",
+    "eccodes": "grib",
+    "pandas": "tables",
+    "pyarrow": "tables",
+    "xarray": "xarray",
+    "zarr": "zarr",
+}
+"""Top-level package -> the extra that brings it, where that is not `io`."""
+
 
 def require(package: str) -> Any:
     """The module, or an error that says how to get it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise ImportError(f"this format needs {package}: pip install 'dndarray[io]' ({error})") from error
+        top = package.partition(".")[0]
+        extra = EXTRAS.get(top, "io")
+        raise ImportError(f"this format needs {top}: pip install 'dndarray[{extra}]' ({error})") from error

@@ -13,22 +13,28 @@ import numpy as np
 import torch
 
 from ..array import DNDarray
-from ..communication import Communicator
+from ..communication import Communicator, as_comm
 from ..creation import make_layout
 from ..device import as_device
 from ..errors import agreed
 from ..layout import Box, Layout, Split
-from ..types import as_dtype
-from ._files import in_turn, sync
+from ..types import as_dtype, numpy_dtype
+from ._files import PathLike, in_turn, naming, sync
 
 __all__ = [
     "Request",
+    "Shifted",
     "Source",
     "as_file_dtype",
     "check_mode",
+    "load_part",
     "pieces",
     "read",
+    "rows",
+    "select",
     "slabs",
+    "unnamed",
+    "write_by_first",
     "write_in_turn",
     "writers",
 ]
@@ -117,6 +123,24 @@ def _cut(box: Box, axis: int, itemsize: int, units: Sequence[int]) -> Iterator[B
 # --- reading ------------------------------------------------------------------------------------------------
 
 
+def load_part(opened: AbstractContextManager[Source], path: PathLike, *, comm: Any = None, **place: Any) -> DNDarray:
+    """What `load` of every format does: open the file, and read of the array what lies on this process.
+
+    Parameters
+    ----------
+    opened
+        Opens the file; without communication, for it may fail on any process.
+    path
+        The file, for messages.
+    comm, **place
+        Where the array shall lie, and of which type: as for `dndarray.io.load`.
+    """
+    comm = as_comm(comm)
+    request = Request(**place)
+    with agreed(comm), naming("read", path), opened as source:
+        return read(source, request, comm)
+
+
 def read(source: Source, request: Request, comm: Communicator) -> DNDarray:
     """The array that `request` asks for; each process reads its own part and nothing else. Local."""
     chosen = select(source.shape, request.slices)
@@ -124,7 +148,7 @@ def read(source: Source, request: Request, comm: Communicator) -> DNDarray:
     dtype = source.dtype if request.dtype is None else as_dtype(request.dtype)
     if source.dtype.is_complex and not dtype.is_complex:
         raise TypeError(f"`dtype` (={dtype}) must be complex, for {source.name} holds {source.dtype}")
-    part = torch.empty(layout.lshape(comm.rank), dtype=dtype, device=as_device(request.device))
+    part = _empty(layout.lshape(comm.rank), dtype, as_device(request.device))
     # Where slices begin inside of a chunk the cuts miss its border, which costs one chunk per slab.
     units = source.chunks and [max(1, c // r.step) for c, r in zip(source.chunks, chosen, strict=True)]
     box = layout.box(comm.rank)
@@ -138,6 +162,13 @@ def read(source: Source, request: Request, comm: Communicator) -> DNDarray:
         if buffer is not landing:
             landing.copy_(buffer)
     return DNDarray(part, layout, comm)
+
+
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Unset elements; on the host in NumPy's memory, of huge pages, which is filled several times faster."""
+    if device.type != "cpu" or dtype is torch.bfloat16:
+        return torch.empty(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.empty(shape, numpy_dtype(dtype)))
 
 
 def _within(slab: Box, box: Box) -> Selection:
@@ -164,8 +195,26 @@ def pieces(x: DNDarray, chunks: Sequence[int] | None = None) -> Iterator[tuple[S
     """This process's part in pieces for a file: where each belongs, and its elements."""
     box = x.layout.box(x.comm.rank)
     for slab in slabs(box, x.itemsize, chunks):
-        piece = x.larray.detach()[_within(slab, box)].cpu().resolve_conj().resolve_neg()
-        yield tuple(slice(start, stop) for start, stop in slab), piece.numpy()
+        yield tuple(slice(start, stop) for start, stop in slab), _on_host(x.larray[_within(slab, box)])
+
+
+def rows(x: DNDarray) -> Iterator[np.ndarray]:
+    """As `pieces`, but of whole rows."""
+    for rank, start, stop in _turns(x.layout, x.itemsize):
+        if rank == x.comm.rank:
+            yield _on_host(x.larray[start:stop])
+
+
+def _on_host(piece: torch.Tensor) -> np.ndarray:
+    return piece.detach().cpu().resolve_conj().resolve_neg().numpy()
+
+
+def _turns(layout: Layout, itemsize: int) -> Iterator[tuple[int, int, int]]:
+    """Whose rows come when, in pieces of about SLAB bytes, of an array that is dealt out along axis 0 or replicated."""
+    step = max(1, SLAB // max(1, itemsize * math.prod(layout.shape[1:])))
+    for rank in writers(layout):
+        n = layout.lshape(rank)[0] if layout.ndim else 1
+        yield from ((rank, start, min(start + step, n)) for start in range(0, n, step))
 
 
 def write_in_turn(
@@ -201,6 +250,17 @@ def write_in_turn(
     in_turn(x.comm, writers(x.layout), write)
 
 
+class Shifted:
+    """Takes the elements of an array for a part of a larger one, which begins at an index."""
+
+    def __init__(self, target: Any, begin: Sequence[int]) -> None:
+        self.target, self.begin = target, begin
+
+    def __setitem__(self, selection: Selection, values: np.ndarray) -> None:
+        where = (slice(s.start + b, s.stop + b) for s, b in zip(selection, self.begin, strict=True))
+        self.target[tuple(where)] = values
+
+
 def write_together(
     x: DNDarray, create: Callable[[], None], opened: Callable[[], AbstractContextManager[tuple[Any, Any]]]
 ) -> None:
@@ -222,7 +282,51 @@ def write_together(
             stack.close()
 
 
-def check_mode(mode: str) -> None:
+def write_by_first(x: DNDarray, opened: Callable[[], AbstractContextManager[Callable[[np.ndarray], None]]]) -> None:
+    """Rank 0 writes all of an array that is dealt out along axis 0 in the order of ranks, or replicated.
+
+    For formats that one process has to write. Rows come to it in pieces of bounded size, one message each; where it
+    fails, it lets the rest pass by. Communication besides: one collective.
+
+    Parameters
+    ----------
+    x
+        What is written.
+    opened
+        Opens the file, on rank 0, and gives a function that takes the next rows.
+    """
+    comm = x.comm
+    failure: Exception | None = None
+    with agreed(comm), ExitStack() as stack:
+        write: Callable[[np.ndarray], None] | None = None
+        try:
+            write = stack.enter_context(opened()) if comm.rank == 0 else None
+        except Exception as error:
+            failure = error
+        for rank, start, stop in _turns(x.layout, x.itemsize):
+            if comm.rank == rank:
+                piece = x.larray.detach()[start:stop].cpu().contiguous()
+                if rank > 0:
+                    comm.send(piece, 0)
+            elif comm.rank == 0:
+                piece = comm.recv(torch.empty((stop - start, *x.shape[1:]), dtype=x.dtype), rank)
+            if write is not None and failure is None:
+                try:
+                    write(_on_host(piece))
+                except Exception as error:
+                    failure = error
+        if failure is not None:
+            raise failure
+
+
+def check_mode(mode: str, allowed: str = "wxa") -> None:
     """Whether `mode` is one of those that `save` knows."""
-    if mode not in ("w", "a"):
-        raise ValueError(f"`mode` (={mode!r}) must be 'w', for a new file, or 'a', to keep what the file holds")
+    meanings = {"w": "for a new file", "x": "for one that must not exist yet", "a": "to keep what the file holds"}
+    if mode not in tuple(allowed):
+        raise ValueError(f"`mode` (={mode!r}) must be " + " or ".join(f"{m!r}, {meanings[m]}" for m in allowed))
+
+
+def unnamed(name: str | None, path: PathLike) -> None:
+    """Refuse a name where files hold one array, which has none."""
+    if name is not None:
+        raise ValueError(f"{path} holds one array without a name, so {name!r} cannot be asked for")

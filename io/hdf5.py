@@ -5,23 +5,40 @@ All write at once, by MPI-IO, where h5py is built for it, and otherwise one afte
 
 from __future__ import annotations
 
+import errno
+import glob
+import os
+import secrets
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..array import DNDarray
-from ..communication import as_comm
 from ..elementwise import as_operand
 from ..errors import agreed
-from ..layout import Split
+from ..layout import Split, normalize_axis
 from ..types import numpy_dtype
-from ._files import PathLike, existing, naming, replacing
+from ._contents import Contents, Entry
+from ._files import PathLike, existing, naming, replacing, sync
 from ._optional import require
-from ._parts import Request, Selection, Source, as_file_dtype, check_mode, read, write_in_turn, write_together
+from ._parts import (
+    Selection,
+    Shifted,
+    Source,
+    as_file_dtype,
+    check_mode,
+    load_part,
+    pieces,
+    write_in_turn,
+    write_together,
+    writers,
+)
 
-__all__ = ["load", "save"]
+__all__ = ["inspect", "load", "open_source", "save"]
 
 
 def load(
@@ -71,14 +88,45 @@ def load(
     --------
     >>> x = dnd.io.hdf5.load("run.h5", "fields/pressure", split=0)  # doctest: +SKIP
     """
-    comm = as_comm(comm)
-    with agreed(comm), naming("read", path), require("h5py").File(existing(path), "r") as file:
+    place = {"dtype": dtype, "split": split, "grid": grid, "device": device, "comm": comm, "slices": slices}
+    return load_part(open_source(path, dataset), path, **place)
+
+
+@contextmanager
+def open_source(path: PathLike, dataset: str | None = None) -> Iterator[Source]:
+    """The dataset, open to be read by this process; local."""
+    with require("h5py").File(existing(path), "r") as file:
         found = _find(file, dataset)
-        if found.shape is None:
-            raise ValueError(f"dataset {found.name!r} in {path} is empty: it has a type, but no shape")
         name = f"dataset {found.name!r} in {path}"
-        source = Source(name, found.shape, as_file_dtype(found.dtype, name), _reader(found), found.chunks)
-        return read(source, Request(dtype, split, grid, device, slices), comm)
+        if found.shape is None:
+            raise ValueError(f"{name} is empty: it has a type, but no shape")
+        _check_parts(found, Path(path))
+        yield Source(name, found.shape, as_file_dtype(found.dtype, name), _reader(found), found.chunks)
+
+
+def inspect(path: PathLike) -> Contents:
+    """What datasets the file holds; local."""
+    h5py = require("h5py")
+    with naming("read", path), h5py.File(existing(path), "r") as file:
+        found: list[Any] = []
+        file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
+        return Contents(path, map(_entry, found), _plain(file.attrs))
+
+
+def _entry(dataset: Any) -> Entry:
+    shape = () if dataset.shape is None else dataset.shape
+    packed = dataset.compression or ("virtual" if dataset.is_virtual else None)
+    return Entry(dataset.name.lstrip("/"), shape, str(dataset.dtype), dataset.chunks, packed, _plain(dataset.attrs))
+
+
+def _plain(attributes: Any) -> dict[str, Any]:
+    """Attributes as Python's own values, without those that tie dimensions to their scales."""
+    plain: dict[str, Any] = {}
+    for name, value in attributes.items():
+        if name not in ("DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME"):
+            value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+            plain[name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return plain
 
 
 def _find(file: Any, name: str | None) -> Any:
@@ -98,7 +146,30 @@ def _reader(dataset: Any) -> Callable[[Selection, np.ndarray], None]:
     return lambda selection, target: dataset.read_direct(target, selection)
 
 
-def save(x: Any, path: PathLike, dataset: str = "data", *, mode: str = "w", **options: Any) -> None:
+def _check_parts(dataset: Any, path: Path) -> None:
+    """Whether the files are there of which a virtual dataset is made: HDF5 gives zeros for those that are missing."""
+    for part in _parts_of(dataset):
+        if not (path.parent / part).exists():
+            raise FileNotFoundError(errno.ENOENT, f"a part of the virtual dataset {dataset.name!r} is missing", part)
+
+
+def _parts_of(dataset: Any) -> set[str]:
+    """The other files that a virtual dataset is made of, as it names them."""
+    if not dataset.is_virtual:
+        return set()
+    return {source.file_name for source in dataset.virtual_sources()} - {"."}
+
+
+def save(
+    x: Any,
+    path: PathLike,
+    dataset: str = "data",
+    *,
+    mode: str = "w",
+    append: int | None = None,
+    layout: str | None = None,
+    **options: Any,
+) -> None:
     """Write an array to an HDF5 file, in any layout; each process writes its own part.
 
     The file appears, or changes, when it is complete; whatever goes wrong, an old one stays whole. Where
@@ -113,9 +184,15 @@ def save(x: Any, path: PathLike, dataset: str = "data", *, mode: str = "w", **op
         The file, in a folder that every process can see.
     dataset : str
         Name of the dataset; `"group/name"` makes the group.
-    mode : {"w", "a"}
-        "w": the file will hold this dataset alone. "a": whatever else it holds stays, and a dataset of this
-        name is replaced. The file is copied for that.
+    mode : {"w", "x", "a"}
+        "w": the file will hold this dataset alone. "x": the same, but not if there is such a file already.
+        "a": whatever else it holds stays, and a dataset of this name is replaced. The file is copied for that.
+    append : int, optional
+        Add the elements along this axis to those of the dataset, which is made if there is none. Whatever else
+        the file holds stays. The file is copied for that, too.
+    layout : {"virtual"}, optional
+        "virtual": all processes write at once, each a file of its own in a folder `NAME.XXXXXXXX.parts` beside
+        the file, in which a virtual dataset shows them as one. They must stay together.
     **options
         To h5py's `create_dataset`: `chunks`, `compression`, ...
 
@@ -125,6 +202,8 @@ def save(x: Any, path: PathLike, dataset: str = "data", *, mode: str = "w", **op
         On all processes, if one of them cannot write.
     TypeError
         For bfloat16, which HDF5 files do not have.
+    ValueError
+        If what is appended has another shape or type, or the dataset was not made to grow.
 
     Notes
     -----
@@ -136,24 +215,137 @@ def save(x: Any, path: PathLike, dataset: str = "data", *, mode: str = "w", **op
     """
     x = as_operand(x)
     check_mode(mode)
-    dtype = numpy_dtype(x.dtype)
-    with replacing(path, x.comm, keep=mode == "a") as temporary:
-
-        def create() -> None:
-            with naming("write", path), require("h5py").File(temporary, "a") as file:
-                _make_room(file, dataset)
-                file.create_dataset(dataset, shape=x.shape, dtype=dtype, **options)
-
-        @contextmanager
-        def opened(**how: Any) -> Iterator[tuple[Any, Any]]:
-            with naming("write", path), require("h5py").File(temporary, "r+", **how) as file:
-                yield file[dataset], file[dataset].chunks
-
-        # Compressing together is a collective call, in which the others hang if the disk is full for one.
-        if x.comm.size > 1 and options.keys() <= {"chunks", "maxshape"} and _is_parallel():
-            write_together(x, create, lambda: opened(driver="mpio", comm=x.comm.handle))
+    if layout not in (None, "virtual") or (layout and append is not None):
+        raise ValueError(f"`layout` (={layout!r}) must be 'virtual', without `append`, or None")
+    axis = None if append is None else normalize_axis(append, x.ndim, "append")
+    numpy_dtype(x.dtype)  # refuses what HDF5 has not
+    with replacing(path, x.comm, keep=mode == "a" or axis is not None, new=mode == "x") as temporary:
+        if layout == "virtual":
+            _write_virtual(x, Path(os.path.realpath(path)), temporary, dataset, options)
         else:
-            write_in_turn(x, temporary, create, opened)
+            _write(x, path, temporary, dataset, axis, options)
+    with agreed(x.comm):
+        if x.comm.rank == 0:
+            _remove_old_parts(Path(os.path.realpath(path)))
+
+
+def _write(
+    x: DNDarray, path: PathLike, temporary: Path, dataset: str, axis: int | None, options: dict[str, Any]
+) -> None:
+    """Write into one file, at once or in turn, in place of a dataset or at its end along an axis."""
+    begin = 0
+    if axis is not None:
+        begin = x.comm.broadcast_object(_length_of(temporary, dataset, axis) if x.comm.rank == 0 else None)
+
+    def create() -> None:
+        with naming("write", path), require("h5py").File(temporary, "a") as file:
+            if axis is not None and dataset in file:
+                _grow(file[dataset], x, axis)
+                return
+            _make_room(file, dataset)
+            grown = {} if axis is None else {"maxshape": tuple(None if a == axis else n for a, n in enumerate(x.shape))}
+            file.create_dataset(dataset, shape=x.shape, dtype=numpy_dtype(x.dtype), **{**grown, **options})
+
+    @contextmanager
+    def opened(**how: Any) -> Iterator[tuple[Any, Any]]:
+        with naming("write", path), open_to_write(temporary, **how) as file:
+            target = file[dataset]
+            shift = tuple(begin if a == axis else 0 for a in range(x.ndim))
+            yield Shifted(target, shift) if begin else target, target.chunks
+
+    # Compressing together is a collective call, in which the others hang if the disk is full for one.
+    if x.comm.size > 1 and axis is None and options.keys() <= {"chunks", "maxshape"} and _is_parallel():
+        write_together(x, create, lambda: opened(driver="mpio", comm=x.comm.handle))
+    else:
+        write_in_turn(x, temporary, create, opened)
+
+
+def open_to_write(path: Path, **how: Any) -> Any:
+    """A file that there is, open to be written to.
+
+    What HDF5 keeps back of contiguous datasets for later (in a "sieve") crashes it when the disk turns out to be full.
+    """
+    h5py = require("h5py")
+    if how:
+        return h5py.File(path, "r+", **how)
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_sieve_buf_size(0)
+    return h5py.File(h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDWR, access))
+
+
+def _length_of(path: Path, dataset: str, axis: int | None) -> int:
+    """How long the dataset of the file is along an axis; 0 if there is none, or (said later) none can be read."""
+    with suppress(OSError, KeyError, AttributeError, IndexError), require("h5py").File(path, "r") as file:
+        return int(file[dataset].shape[axis])
+    return 0
+
+
+def _grow(dataset: Any, x: DNDarray, axis: int) -> None:
+    """Make room at the end of a dataset."""
+    shape, dtype = dataset.shape, numpy_dtype(x.dtype)
+    same = len(shape) == x.ndim and all(
+        n == m for a, (n, m) in enumerate(zip(shape, x.shape, strict=True)) if a != axis
+    )
+    if not same or dataset.dtype != dtype:
+        raise ValueError(
+            f"dataset {dataset.name!r} of the file, of shape {shape} and {dataset.dtype}, cannot take an array of "
+            f"shape {x.shape} and {x.dtype} along axis {axis}"
+        )
+    if dataset.maxshape[axis] is not None and dataset.maxshape[axis] < shape[axis] + x.shape[axis]:
+        raise ValueError(
+            f"dataset {dataset.name!r} of the file cannot grow along axis {axis}; make it with `append` or `maxshape`"
+        )
+    dataset.resize(shape[axis] + x.shape[axis], axis=axis)
+
+
+def _write_virtual(x: DNDarray, target: Path, temporary: Path, dataset: str, options: dict[str, Any]) -> None:
+    """Write a file per process, and a virtual dataset that is made of them."""
+    h5py, comm, dtype = require("h5py"), x.comm, numpy_dtype(x.dtype)
+    folder = target.with_name(f"{target.name}.{comm.broadcast_object(secrets.token_hex(4))}.parts")
+    done = False
+    try:
+        with agreed(comm):
+            if comm.rank == 0:
+                folder.mkdir()
+        with agreed(comm):
+            if comm.rank in writers(x.layout):
+                lshape, box = x.layout.lshape(comm.rank), x.layout.box(comm.rank)
+                with naming("write", folder), h5py.File(folder / f"{comm.rank}.h5", "w") as file:
+                    file.create_dataset("data", shape=lshape, dtype=dtype, **options)
+                with naming("write", folder), open_to_write(folder / f"{comm.rank}.h5") as file:
+                    part = file["data"]
+                    for selection, values in pieces(x, part.chunks):
+                        part[
+                            tuple(slice(s.start - b, s.stop - b) for s, (b, _) in zip(selection, box, strict=True))
+                        ] = values
+                sync(folder / f"{comm.rank}.h5")
+        with agreed(comm):
+            if comm.rank == 0:
+                whole = h5py.VirtualLayout(x.shape, dtype)
+                for rank in writers(x.layout):
+                    source = h5py.VirtualSource(f"{folder.name}/{rank}.h5", "data", shape=x.layout.lshape(rank))
+                    whole[tuple(slice(*interval) for interval in x.layout.box(rank))] = source
+                with naming("write", target), h5py.File(temporary, "a") as file:
+                    _make_room(file, dataset)
+                    file.create_virtual_dataset(dataset, whole)
+        done = True
+    finally:
+        if not done and comm.rank == 0:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_old_parts(path: Path) -> None:
+    """Remove the folders of parts of datasets that the file has no more."""
+    folders = [folder for folder in path.parent.glob(f"{glob.escape(path.name)}.*.parts") if folder.is_dir()]
+    if folders:
+        used: set[str] = set()
+        h5py = require("h5py")
+        with h5py.File(path, "r") as file:
+            file.visititems(lambda _, item: used.update(_parts_of(item)) if isinstance(item, h5py.Dataset) else None)
+        for folder in folders:
+            if folder.name not in {name.partition("/")[0] for name in used}:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_room(file: Any, name: str) -> None:

@@ -7,24 +7,28 @@ nor half precision, and no truth values; the last are stored as xarray does, as 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..array import DNDarray
-from ..communication import as_comm
 from ..elementwise import as_operand
-from ..errors import agreed
 from ..layout import Split
 from ..types import as_dtype, numpy_dtype
+from ._contents import Contents, Entry
 from ._files import PathLike, existing, naming, replacing
 from ._optional import require
-from ._parts import Request, Selection, Source, as_file_dtype, check_mode, read, write_in_turn, write_together
+from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, write_in_turn, write_together
 
-__all__ = ["load", "save"]
+__all__ = ["inspect", "load", "open_source", "save"]
+
+
+_LIBRARY = threading.RLock()
+"""The C library serves one thread at a time, and its Python interface lets others run meanwhile (see `stream`)."""
 
 
 def load(
@@ -81,15 +85,53 @@ def load(
     --------
     >>> t = dnd.io.netcdf.load("climate.nc", "t2m", split=0)  # doctest: +SKIP
     """
-    comm = as_comm(comm)
-    with agreed(comm), naming("read", path), require("netCDF4").Dataset(existing(path), "r") as file:
-        found = _find(file, variable)
-        name = f"variable {found.name!r} in {path}"
-        found.set_auto_scale(mask_and_scale)
-        found.set_auto_mask(mask_and_scale and _may_miss(found))
-        stored = torch.bool if mask_and_scale and _is_bool(found) else _type_as_read(found, dtype, name)
-        source = Source(name, found.shape, stored, _reader(found), _chunks(found))
-        return read(source, Request(dtype, split, grid, device, slices), comm)
+    place = {"dtype": dtype, "split": split, "grid": grid, "device": device, "comm": comm, "slices": slices}
+    return load_part(open_source(path, variable, mask_and_scale=mask_and_scale, dtype=dtype), path, **place)
+
+
+@contextmanager
+def open_source(
+    path: PathLike, variable: str | None = None, *, mask_and_scale: bool = True, dtype: Any = None
+) -> Iterator[Source]:
+    """The variable, open to be read by this process; local. `dtype` is what it will be converted to."""
+    with ExitStack() as stack:
+        with _LIBRARY:
+            file = require("netCDF4").Dataset(existing(path), "r")
+            stack.callback(_close, file)
+            found = _find(file, variable)
+            name = f"variable {found.name!r} in {path}"
+            found.set_auto_scale(mask_and_scale)
+            found.set_auto_mask(mask_and_scale and _may_miss(found))
+            stored = torch.bool if mask_and_scale and _is_bool(found) else _type_as_read(found, dtype, name)
+            source = Source(name, found.shape, stored, _reader(found), _chunks(found))
+        yield source
+
+
+def _close(file: Any) -> None:
+    with _LIBRARY:
+        file.close()
+
+
+def inspect(path: PathLike) -> Contents:
+    """What variables the file holds; local."""
+    with naming("read", path), _LIBRARY, require("netCDF4").Dataset(existing(path), "r") as file:
+        return Contents(path, [_entry(*named) for named in _variables(file)], _attributes(file))
+
+
+def _entry(name: str, variable: Any) -> Entry:
+    chunks = _chunks(variable)
+    filters = variable.filters() or {}
+    packed = [key for key, value in filters.items() if value and key not in ("shuffle", "complevel", "fletcher32")]
+    attributes = {"dimensions": variable.dimensions, **_attributes(variable)}
+    dtype = str(getattr(variable.dtype, "__name__", variable.dtype))
+    return Entry(
+        name, variable.shape, dtype, None if chunks is None else tuple(chunks), ", ".join(packed) or None, attributes
+    )
+
+
+def _attributes(item: Any) -> dict[str, Any]:
+    values = {name: item.getncattr(name) for name in item.ncattrs()}
+    return {name: v.tolist() if isinstance(v, np.ndarray | np.generic) else v for name, v in values.items()}
 
 
 def _find(file: Any, name: str | None) -> Any:
@@ -133,7 +175,8 @@ def _is_bool(variable: Any) -> bool:
 
 def _reader(variable: Any) -> Callable[[Selection, np.ndarray], None]:
     def read_into(selection: Selection, target: np.ndarray) -> None:
-        values = variable[selection] if selection else variable[...]
+        with _LIBRARY:
+            values = variable[selection] if selection else variable[...]
         if np.ma.is_masked(values) and target.dtype.kind == "f":
             values = values.astype(target.dtype).filled(np.nan)
         target[...] = np.ma.getdata(values)
@@ -169,8 +212,9 @@ def save(
         The file, in a folder that every process can see.
     variable : str
         Name of the variable; `"group/name"` makes the group.
-    mode : {"w", "a"}
-        "w": the file will hold this variable alone. "a": whatever else it holds stays. A variable of this
+    mode : {"w", "x", "a"}
+        "w": the file will hold this variable alone. "x": the same, but not if there is such a file already.
+        "a": whatever else it holds stays. A variable of this
         name must then have the same shape and type, for NetCDF can remove none. The file is copied for
         that.
     dimensions : sequence of str, optional
@@ -203,11 +247,11 @@ def save(
     if len(names) != x.ndim or len(set(names)) != len(names):
         raise ValueError(f"`dimensions` (={dimensions}) must be {x.ndim} different names, one per axis of {x.shape}")
     stored = x if x.dtype is not torch.bool else DNDarray(x.larray.view(torch.int8), x.layout, x.comm)
-    with replacing(path, x.comm, keep=mode == "a") as temporary:
+    with replacing(path, x.comm, keep=mode == "a", new=mode == "x") as temporary:
 
         def create() -> None:
             how = "r+" if temporary.exists() else "w"
-            with naming("write", path), require("netCDF4").Dataset(temporary, how) as file:
+            with naming("write", path), _LIBRARY, require("netCDF4").Dataset(temporary, how) as file:
                 _check_room(file, variable, x)
                 for dimension, n in zip(names, x.shape, strict=True):
                     _share_dimension(file, dimension, n)
@@ -220,7 +264,7 @@ def save(
 
         @contextmanager
         def opened(**how: Any) -> Iterator[tuple[Any, Any]]:
-            with naming("write", path), require("netCDF4").Dataset(temporary, "r+", **how) as file:
+            with naming("write", path), _LIBRARY, require("netCDF4").Dataset(temporary, "r+", **how) as file:
                 target = file[variable]
                 target.set_auto_maskandscale(False)
                 yield target, _chunks(target)

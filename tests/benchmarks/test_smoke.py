@@ -24,7 +24,7 @@ def assert_prints_its_rows(stdout: str, json_file: Path, benchmark: str) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["overhead", "elementwise", "resplit", "matmul", "surface", "linalg", "importing", "energy"]
+    "name", ["overhead", "elementwise", "resplit", "matmul", "surface", "linalg", "importing", "energy", "files"]
 )
 def test_the_one_command(name, tmp_path):
     rows = tmp_path / "rows.json"

@@ -318,3 +318,57 @@ def test_a_link_stays_a_link_and_permissions_stay(shared_path):
     assert target.stat().st_mode & 0o777 == 0o640
     assert_array_equal(dnd.io.load(target, split=0), np.arange(4))
     assert names_in(shared_path) == ["link.h5", "target.h5"]
+
+
+# --- virtual datasets and appending -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("split", [None, 0, 1])
+def test_a_file_per_process_under_a_virtual_dataset(shared_path, split):
+    path, expected = shared_path / "x.h5", values((13, 10))
+    x = dnd.array(expected, split=split)
+    for _ in range(2):
+        dnd.io.save(x, path, layout="virtual", compression="gzip", chunks=(1, 1))
+        assert_array_equal(dnd.io.load(path, split=0), expected)
+    dnd.io.save(x[:3], path, "group/other", mode="a", layout="virtual")
+    assert_array_equal(dnd.io.load(path, "data", split=1), expected)
+    assert_array_equal(dnd.io.load(path, "group/other", split=1), expected[:3])
+    if RANK == 0:
+        with h5py.File(path) as file:
+            np.testing.assert_array_equal(file["data"], expected)
+    assert dnd.io.inspect(path)["data"].compression == "virtual"
+    folders = [name for name in names_in(shared_path) if name != "x.h5"]
+    assert len(folders) == 2
+    dnd.io.save(x, path)
+    assert names_in(shared_path) == ["x.h5"]  # the parts of what is replaced are removed
+
+
+def test_parts_that_are_missing_are_no_zeros(shared_path):
+    dnd.io.save(dnd.ones((8, 2), split=0), shared_path / "x.h5", layout="virtual")
+    if RANK == 0:
+        next(shared_path.glob("x.h5.*.parts/0.h5")).unlink()
+    dnd.get_comm().barrier()
+    with pytest.raises(FileNotFoundError, match="a part of the virtual dataset"):
+        dnd.io.load(shared_path / "x.h5", split=0)
+    with pytest.raises(ValueError, match="`layout`"):
+        dnd.io.save(dnd.ones(3), shared_path / "x.h5", layout="real")
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_elements_are_appended(shared_path, axis):
+    path, expected = shared_path / "x.h5", values((7, 5))
+    dnd.io.save(dnd.arange(3, split=0), path, "kept")
+    for split in (0, 1, None):
+        dnd.io.save(dnd.array(expected, split=split), path, "grown", append=axis, compression="gzip")
+    assert_array_equal(dnd.io.load(path, "grown", split=0), np.concatenate([expected] * 3, axis=axis))
+    assert_array_equal(dnd.io.load(path, "kept", split=0), np.arange(3))
+    for x, message in (
+        (dnd.zeros((3, 3)), "cannot take an array of"),
+        (dnd.zeros((7, 5), dtype="int32"), "cannot take an array of"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            dnd.io.save(x, path, "grown", append=axis)
+    with pytest.raises(ValueError, match="cannot grow along axis 0"):
+        dnd.io.save(dnd.zeros(3, dtype="int64"), path, "kept", append=0)
+    with pytest.raises(ValueError, match="`append`"):
+        dnd.io.save(dnd.zeros(3, dtype="int64"), path, "kept", append=1)

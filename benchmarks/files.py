@@ -1,0 +1,176 @@
+"""Files beside h5py on one process, Heat and Dask: HDF5 and Zarr of 2 GB, and text of 10^6 rows of 10 numbers.
+
+What is read was written before, so it comes from the memory in which the operating system keeps files.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from mpi4py import MPI
+from peers import load_dask, load_heat
+from table import Row, difference, options, ratio, report
+from timing import medians
+
+import dndarray as dnd
+
+RUNS = [(2, []), (3, [])]
+
+CHUNK = 1024
+Functions = dict[str, Callable[[], Any]]
+
+
+def _on_first(function: Callable[[], Any]) -> Callable[[], Any]:
+    """What one process does while the others sleep."""
+    return function if MPI.COMM_WORLD.rank == 0 else lambda: None
+
+
+@contextmanager
+def _folder(where: str | None) -> Iterator[Path]:
+    """A folder that all ranks see, for as long as it is needed."""
+    comm = MPI.COMM_WORLD
+    path = Path(comm.bcast(tempfile.mkdtemp(dir=where) if comm.rank == 0 else None))
+    try:
+        yield path
+    finally:
+        comm.Barrier()
+        if comm.rank == 0:
+            shutil.rmtree(path)
+
+
+def _hdf5(folder: Path, n: int, heat: Any) -> dict[str, tuple[Functions, dict[str, float]]]:
+    path = folder / "ours.h5"
+    x = dnd.random.random((n, n), dtype="float32", split=0)
+    whole = x.numpy() if MPI.COMM_WORLD.size == 1 else np.empty((n, n), np.float32)  # written as it is by h5py
+
+    def by_h5py() -> None:
+        with h5py.File(folder / "h5py.h5", "w") as file:
+            file["data"] = whole
+
+    def read_by_h5py() -> np.ndarray:
+        with h5py.File(path) as file:
+            return file["data"][...]
+
+    writing: Functions = {"ours": lambda: dnd.io.save(x, path), "h5py": _on_first(by_h5py)}
+    cases = {"HDF5, write": (writing, {"Heat": 1.0})}
+    if heat is not None:
+        theirs = heat.array(x.larray.numpy(), is_split=0, copy=False)
+        writing["Heat"] = lambda: heat.save_hdf5(theirs, str(folder / "heat.h5"), "data")
+    for split in (0, 1):
+        reading: Functions = {
+            "ours": lambda split=split: dnd.io.load(path, split=split),
+            "h5py": _on_first(read_by_h5py),
+        }
+        if heat is not None:
+            reading["Heat"] = lambda split=split: heat.load_hdf5(str(path), "data", split=split)
+        cases[f"HDF5, read split={split}"] = (reading, {"h5py": 1.6, "Heat": 1.0})
+    return cases
+
+
+def _zarr(folder: Path, n: int, dask: Any) -> dict[str, tuple[Functions, dict[str, float]]]:
+    path = folder / "ours.zarr"
+    x = dnd.random.random((n, n), dtype="float32", split=0)
+    chunk = min(CHUNK, n)
+    writing: Functions = {"ours": lambda: dnd.io.save(x, path, chunks=(chunk, chunk), compressors=None)}
+    cases = {"Zarr, write": (writing, {"Dask": 1.0})}
+    threads = {"scheduler": "threads", "num_workers": MPI.COMM_WORLD.size}
+    if dask is not None:
+        import dask as scheduler
+
+        whole = dask.from_array(np.ones((n, n), np.float32), chunks=chunk)
+
+        def by_dask() -> None:
+            with scheduler.config.set(**threads):
+                whole.to_zarr(str(folder / "dask.zarr"), overwrite=True, compressors=None)
+
+        writing["Dask"] = _on_first(by_dask)
+    for split in (0, 1):
+        reading: Functions = {"ours": lambda split=split: dnd.io.load(path, split=split)}
+        if dask is not None:
+            reading["Dask"] = _on_first(lambda: dask.from_zarr(str(path), component="data").compute(**threads))
+        cases[f"Zarr, read split={split}"] = (reading, {"Dask": 1.0})
+    return cases
+
+
+def _text(folder: Path, rows: int, heat: Any) -> dict[str, tuple[Functions, dict[str, float]]]:
+    import pandas
+
+    path = folder / "x.csv"
+    x = dnd.random.random((rows, 10), dtype="float64", split=0)
+    dnd.io.save(x, path)
+    reading: Functions = {
+        "ours": lambda: dnd.io.load(path, split=0),
+        "pandas": _on_first(lambda: pandas.read_csv(path, header=None).to_numpy()),
+    }
+    if heat is not None:
+        reading["Heat"] = lambda: heat.load_csv(str(path), sep=",", dtype=heat.float64, split=0)
+    return {
+        f"CSV, read {rows} x 10": (reading, {"Heat": 20.0}),
+        f"CSV, write {rows} x 10": ({"ours": lambda: dnd.io.save(x, path)}, {}),
+    }
+
+
+def _peak(function: Callable[[], Any]) -> tuple[float, float]:
+    """Bytes that a call adds to this process's memory at most, and the bytes of the part that it returns."""
+    if not os.access("/proc/self/clear_refs", os.W_OK):
+        return 0.0, 0.0
+    Path("/proc/self/clear_refs").write_text("5")  # forget the highest figure
+    before = _status("VmRSS")
+    result = function()
+    return _status("VmHWM") - before, float(result.larray.nbytes)
+
+
+def _status(name: str) -> float:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return 1024.0 * int(line.split()[1])
+
+
+def _memory(folder: Path) -> list[Row]:
+    """What reading takes beyond the part that is read, on the rank where that is most."""
+    rows = []
+    for name in ("ours.h5", "ours.zarr", "x.csv"):
+        for split in (0, 1):
+            dnd.io.load(folder / name, split=split)
+            peaks = MPI.COMM_WORLD.allgather(
+                _peak(lambda name=name, split=split: dnd.io.load(folder / name, split=split))
+            )
+            peak, part = max(peaks, key=lambda pair: pair[0] - pair[1])
+            rows.append(difference(f"peak memory, {name} split={split}", "part", peak, part, 64 * 2**20, unit="MiB"))
+    return rows
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--size", type=float, default=2.0, help="gigabytes of each file")
+    parser.add_argument("--folder", help="where to make the files; by default where temporary ones go")
+    args = parser.parse_args()
+    n = 256 if args.tiny else int((args.size * 1e9 / 4) ** 0.5)
+    heat, dask = load_heat(not args.no_heat), load_dask()
+    rows = []
+    with _folder(args.folder) as folder:
+        makers = (
+            lambda: _hdf5(folder, n, heat),
+            lambda: _zarr(folder, n, dask),
+            lambda: _text(folder, 1000 if args.tiny else 10**6, heat),
+        )
+        for make in makers:
+            for what, (functions, targets) in make().items():
+                seconds = medians(functions, 1 if args.tiny else 3)
+                for peer in functions:
+                    if peer != "ours" or len(functions) == 1:
+                        rows.append(ratio(what, peer, seconds["ours"], seconds[peer], targets.get(peer)))
+        rows += _memory(folder)
+    if MPI.COMM_WORLD.rank == 0:
+        report(rows, args.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,500 @@
+"""Tables of numbers as text (CSV, TSV): each process parses its own rows, which it finds by bytes.
+
+Where rows begin is counted first, by all processes together, a range of bytes each, so that rows can be dealt out in
+any way. pyarrow parses. What is compressed as a whole (`.csv.gz`) can only be unpacked from its beginning on: there,
+one process counts, and every process passes over what comes before its rows.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+
+from ..array import DNDarray
+from ..communication import Communicator, as_comm
+from ..elementwise import as_operand
+from ..errors import agreed
+from ..types import as_dtype, numpy_dtype
+from ._contents import Contents, Entry
+from ._files import PathLike, existing, naming, replacing
+from ._offsets import append_parts, in_rank_order, make_file
+from ._optional import require
+from ._parts import Selection, Source, check_mode, load_part, rows
+
+__all__ = ["inspect", "load", "open_source", "save"]
+
+BLOCK = 4 * 2**20
+"""Bytes of which the number of rows is known, so that a row is found by reading one block."""
+
+PIECE = 2**20
+"""Bytes that are parsed at a time; no row may be longer."""
+
+_PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_NEWLINE, _RETURN = b"\n\r"
+_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "#N/A")
+
+
+def load(
+    path: PathLike,
+    name: str | None = None,
+    *,
+    dtype: Any = None,
+    sep: str | None = None,
+    header: bool | str = "infer",
+    usecols: Sequence[int | str] | None = None,
+    skiprows: int = 0,
+    comment: str | None = "#",
+    missing: Sequence[str] = (),
+    decimal: str = ".",
+    quotechar: str | None = '"',
+    comm: Any = None,
+    **place: Any,
+) -> DNDarray:
+    """Read a table of numbers as a matrix; each process parses its own rows.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, which every process must be able to see; `.gz`, `.bz2` and `.xz` are unpacked.
+    name : str, optional
+        A column, which then comes as an array of one axis.
+    dtype : optional
+        Type of the array, float64 by default.
+    sep : str, optional
+        What lies between fields: by default a tab in `.tsv`, a comma in others.
+    header : bool or "infer"
+        Whether the first row holds the names of the columns. "infer": if no field of it is a number.
+    usecols : sequence of int or str, optional
+        The columns to read, by position or name, in this order.
+    skiprows : int
+        Lines to pass over at the beginning.
+    comment : str, optional
+        Lines at the beginning that begin so are passed over, too.
+    missing : sequence of str
+        What stands for a missing value (NaN), beside nothing, "NA", "nan", "null" and the like.
+    decimal : str
+        The decimal point.
+    quotechar : str, optional
+        Between two of these, separators and ends of lines belong to a field. None where no field is quoted.
+    comm, **place
+        And `split`, `grid`, `device`, `slices`: as for `dnd.io.load`.
+
+    Returns
+    -------
+    DNDarray
+        Of shape (rows, columns). Communication: three small collectives.
+
+    Raises
+    ------
+    OSError
+        On all processes, if one of them cannot read the file.
+    KeyError
+        If there is no such column; the message lists those that there are.
+    ValueError
+        For rows of different length, and fields that are no numbers.
+    """
+    comm = as_comm(comm)
+    text = Text(sep, header, skiprows, comment, missing, decimal, quotechar)
+    with agreed(comm), naming("read", path):
+        begin = _begin_of_rows(existing(path), text)
+        mine = _scan(Path(path), begin, text, comm)
+    index = _joined([counts for part in comm.allgather_object(mine) for counts in part], begin)
+    opened = _open(path, name, usecols, dtype, text, index)
+    return load_part(opened, path, dtype=dtype, comm=comm, **place)
+
+
+@contextmanager
+def open_source(
+    path: PathLike,
+    name: str | None = None,
+    *,
+    dtype: Any = None,
+    usecols: Sequence[int | str] | None = None,
+    **how: Any,
+) -> Iterator[Source]:
+    """The table, open to be read by this process, which counts its rows first; local. `how` as for `load`."""
+    text = Text(**how)
+    with _open(path, name, usecols, dtype, text, _indexed(existing(path), text)) as source:
+        yield source
+
+
+def _indexed(path: Path, text: Text) -> Index:
+    """Where rows begin, as counted by this process alone."""
+    begin = _begin_of_rows(path, text)
+    return _joined(_scan(path, begin, text, None), begin)
+
+
+@dataclass(frozen=True)
+class Text:
+    """How a table is written."""
+
+    sep: str | None = None
+    header: bool | str = "infer"
+    skiprows: int = 0
+    comment: str | None = "#"
+    missing: Sequence[str] = ()
+    decimal: str = "."
+    quotechar: str | None = '"'
+
+    def fields(self, row: bytes, path: PathLike) -> list[str]:
+        """The fields of one row."""
+        how: dict[str, Any] = {"quotechar": self.quotechar} if self.quotechar else {"quoting": csv.QUOTE_NONE}
+        lines = io.StringIO(row.decode("utf-8", "replace"), newline="")
+        return next(csv.reader(lines, delimiter=self.sep_of(path), **how), [])
+
+    def sep_of(self, path: PathLike) -> str:
+        return self.sep or ("\t" if ".tsv" in Path(path).suffixes else ",")
+
+    def is_value(self, field: str) -> bool:
+        """Whether a field is a number or a truth value."""
+        if field.strip().lower() in ("true", "false"):
+            return True
+        try:
+            float(field.replace(self.decimal, "."))
+        except ValueError:
+            return False
+        return True
+
+
+# --- where rows begin ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Index:
+    """Where rows begin, by blocks of bytes."""
+
+    begin: int
+    """Where the first row begins, that of names included."""
+    rows: np.ndarray
+    """How many rows begin before each block, and in all."""
+    quoted: np.ndarray
+    """Whether each block begins within a quoted field."""
+
+
+def _binary(path: Path) -> IO[bytes]:
+    opening = _PACKED.get(path.suffix.lower())
+    return open(path, "rb", buffering=0) if opening is None else opening(path, "rb")
+
+
+def _begin_of_rows(path: Path, text: Text) -> int:
+    """Where the first row begins, after the lines that are to be passed over."""
+    with _binary(path) as file, io.BufferedReader(file) as lines:  # type: ignore[type-var]
+        begin = len(lines.read(3)) if lines.peek(3)[:3] == b"\xef\xbb\xbf" else 0
+        for _ in range(text.skiprows):
+            begin += len(lines.readline())
+        while (line := lines.readline()) and text.comment and line.startswith(text.comment.encode()):
+            begin += len(line)
+    return begin
+
+
+Counts = tuple[int, int, int]
+"""Of a block: its quotation marks; the rows that begin in it if it begins outside of a quoted field, and if inside."""
+
+
+def _scan(path: Path, begin: int, text: Text, comm: Communicator | None) -> list[Counts]:
+    """Count rows in the blocks that fall to this process: its share of them, or of packed files all to the first."""
+    rank, size = (0, 1) if comm is None else (comm.rank, comm.size)
+    first, last = 0, None
+    if path.suffix.lower() not in _PACKED:
+        blocks = -(-max(path.stat().st_size - begin, 0) // BLOCK)
+        first, last = blocks * rank // size, blocks * (rank + 1) // size
+    elif rank > 0:
+        return []
+    found: list[Counts] = []
+    with _binary(path) as file:
+        while last is None or first + len(found) < last:
+            content = _block(file, begin, first + len(found))
+            if len(content) <= 1:
+                break
+            starts, quotes = _starts(content, text), _quotes(content, text)
+            inside = np.searchsorted(quotes, starts) & 1
+            found.append((len(quotes), int((inside == 0).sum()), int((inside == 1).sum())))
+    return found
+
+
+def _block(file: IO[bytes], begin: int, number: int) -> np.ndarray:
+    """The bytes of a block, and the one before."""
+    offset = begin + number * BLOCK
+    content = np.empty(BLOCK + 1, np.uint8)
+    content[0] = _NEWLINE
+    file.seek(max(offset - 1, begin))
+    missing = content.data[1 if number == 0 else 0 :]
+    while len(missing) and (count := file.readinto(missing)):  # type: ignore[attr-defined]
+        missing = missing[count:]
+    return content[: len(content) - len(missing)]
+
+
+def _starts(content: np.ndarray, text: Text) -> np.ndarray:
+    """Where lines begin that are not empty, in a block that is preceded by one byte."""
+    after = np.flatnonzero(content[:-1] == _NEWLINE) + 1
+    following = content[after]
+    return after[(following != _NEWLINE) & (following != _RETURN)]
+
+
+def _quotes(content: np.ndarray, text: Text) -> np.ndarray:
+    if not text.quotechar:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(content[1:] == ord(text.quotechar)) + 1
+
+
+def _joined(blocks: list[Counts], begin: int) -> Index:
+    """What the counts of all blocks say together."""
+    counts = np.array(blocks, dtype=np.int64).reshape(-1, 3)
+    quoted = np.concatenate([[0], np.cumsum(counts[:, 0])])[:-1] & 1
+    rows = np.concatenate([[0], np.cumsum(np.where(quoted == 1, counts[:, 2], counts[:, 1]))])
+    return Index(begin, rows, quoted)
+
+
+def _offset_of(file: IO[bytes], row: int, text: Text, index: Index) -> int | None:
+    """Where a row begins; None behind the last."""
+    if row >= index.rows[-1]:
+        return None
+    number = int(np.searchsorted(index.rows, row, side="right")) - 1
+    content = _block(file, index.begin, number)
+    starts = _starts(content, text)
+    starts = starts[(np.searchsorted(_quotes(content, text), starts) & 1) == index.quoted[number]]
+    return index.begin + number * BLOCK + int(starts[row - index.rows[number]]) - 1
+
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _open(
+    path: PathLike, name: str | None, usecols: Sequence[int | str] | None, dtype: Any, text: Text, index: Index
+) -> Iterator[Source]:
+    require("pyarrow.csv")
+    title = f"table {path}"
+    with _binary(Path(path)) as file:
+        names, named, rows = _columns(file, path, text, index)
+        columns = [_position(c, names, path) for c in ([name] if name is not None else usecols or range(len(names)))]
+        parsed = _parsed_type(dtype)
+        table = _Table(title, file, text, index, len(names), named, numpy_dtype(parsed), text.sep_of(path))
+        shape = (rows,) if name is not None else (rows, len(columns))
+
+        def read_into(selection: Selection, target: np.ndarray) -> None:
+            chosen = columns if name is not None else columns[selection[1]]
+            start, stop, step = selection[0].indices(rows)
+            if chosen and start < stop:
+                table.read(range(start, stop, step), chosen, target.reshape(len(target), len(chosen)))
+
+        yield Source(title, shape, parsed, read_into)
+
+
+def _columns(file: IO[bytes], path: PathLike, text: Text, index: Index) -> tuple[list[str], bool, int]:
+    """Names of the columns, whether they stand in the first row, and the number of the other rows."""
+    first = text.fields(_row(file, 0, text, index), path)
+    named = not any(map(text.is_value, first)) if text.header == "infer" else bool(text.header)
+    names = first if named else [str(i) for i in range(len(first))]
+    return names, named, int(index.rows[-1]) - bool(named and first)
+
+
+def _row(file: IO[bytes], row: int, text: Text, index: Index) -> bytes:
+    """The bytes of one row; none behind the last."""
+    start, stop = (_offset_of(file, r, text, index) for r in (row, row + 1))
+    if start is None:
+        return b""
+    file.seek(start)
+    return file.read(PIECE if stop is None else stop - start)
+
+
+def _position(column: int | str, names: list[str], path: PathLike) -> int:
+    if isinstance(column, str):
+        if column not in names:
+            raise KeyError(f"no column {column!r} in {path}, which has {names}")
+        return names.index(column)
+    if not -len(names) <= column < len(names):
+        raise IndexError(f"no column {column} in {path}, which has {len(names)}")
+    return column % len(names)
+
+
+def _parsed_type(dtype: Any) -> torch.dtype:
+    """The type in which to parse: what text has not, is converted."""
+    wanted = torch.float64 if dtype is None or as_dtype(dtype).is_complex else as_dtype(dtype)
+    return torch.float32 if wanted in (torch.float16, torch.bfloat16) else wanted
+
+
+@dataclass(frozen=True)
+class _Table:
+    title: str
+    file: IO[bytes]
+    text: Text
+    index: Index
+    width: int
+    named: bool
+    dtype: np.dtype
+    sep: str
+
+    def read(self, rows: range, columns: Sequence[int], target: np.ndarray) -> None:
+        """Parse rows into a matrix."""
+        first = rows.start + self.named
+        start = _offset_of(self.file, first, self.text, self.index)
+        stop = _offset_of(self.file, rows[-1] + 1 + self.named, self.text, self.index)
+        assert start is not None
+        done, passed = 0, 0  # rows that are in the target, rows that are parsed
+        try:
+            for batch in self._batches(_Window(self.file, start, stop), columns):
+                ahead = -passed % rows.step
+                count = len(range(ahead, batch.num_rows, rows.step))
+                if done + count > len(target):
+                    raise ValueError("there are more rows than lines")
+                for k, column in enumerate(batch.columns):
+                    values = column.to_numpy(zero_copy_only=False)
+                    target[done : done + count, k] = values[ahead :: rows.step]
+                done, passed = done + count, passed + batch.num_rows
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{self.title}, in rows {rows.start} to {rows[-1]}: {error}; see `sep`, `header`, `usecols`, `missing`"
+            ) from error
+        if done < len(target):
+            raise ValueError(
+                f"{self.title} has {len(target)} lines from row {rows.start} on, but {done} rows of fields"
+            )
+
+    def _batches(self, window: _Window, columns: Sequence[int]) -> Iterator[Any]:
+        """What pyarrow makes of the bytes, piece by piece."""
+        pyarrow, parser = require("pyarrow"), require("pyarrow.csv")
+        names = [str(i) for i in range(self.width)]
+        chosen = [names[i] for i in columns]
+        return parser.open_csv(
+            pyarrow.PythonFile(window, mode="r"),
+            parser.ReadOptions(column_names=names, use_threads=False, block_size=PIECE),
+            parser.ParseOptions(
+                delimiter=self.sep,
+                quote_char=self.text.quotechar or False,
+                newlines_in_values=self.text.quotechar is not None,
+            ),
+            parser.ConvertOptions(
+                column_types=dict.fromkeys(names, pyarrow.from_numpy_dtype(self.dtype)),
+                include_columns=chosen,
+                null_values=[*_MISSING, *self.text.missing],
+                decimal_point=self.text.decimal,
+            ),
+        )
+
+
+class _Window(io.RawIOBase):
+    """A part of a file as a file."""
+
+    def __init__(self, file: IO[bytes], start: int, stop: int | None) -> None:
+        self.file = file
+        self.left = sys.maxsize if stop is None else stop - start
+        file.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        content = self.file.read(self.left if size < 0 else min(size, self.left))
+        self.left -= len(content)
+        return content
+
+
+def inspect(path: PathLike, **how: Any) -> Contents:
+    """Which columns the table has, and how many rows; local, and reads all of it. `how` as for `load`."""
+    text = Text(**how)
+    with naming("read", path):
+        index = _indexed(existing(path), text)
+        with _binary(Path(path)) as file:
+            names, _, rows = _columns(file, path, text, index)
+        return Contents(path, [Entry(name, (rows,), "text") for name in names])
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+
+def save(
+    x: Any,
+    path: PathLike,
+    name: str | None = None,
+    *,
+    mode: str = "w",
+    sep: str | None = None,
+    header: Sequence[str] | None = None,
+) -> None:
+    """Write a matrix, or an array of one axis as a column, as text; all processes write their rows at once.
+
+    Parameters
+    ----------
+    x : DNDarray or array_like
+        The array, of real numbers or truth values, of one axis or two. Numbers are written so that reading gives
+        them back exactly.
+    path : path-like
+        The file, in a folder that every process can see. It appears, or changes, when it is complete. Its suffix may
+        ask for packing: `.csv.gz`.
+    name : str, optional
+        Name of the column, for an array of one axis.
+    mode : {"w", "x", "a"}
+        "x": not if there is such a file already. "a": the rows come behind those that the file has.
+    sep : str, optional
+        What lies between fields: by default a tab in `.tsv`, a comma in others.
+    header : sequence of str, optional
+        Names of the columns.
+
+    Raises
+    ------
+    TypeError
+        For complex numbers.
+    ValueError
+        For arrays of other shapes.
+
+    Notes
+    -----
+    Communication: a few small collectives; where axis 0 is not what is split, one all-to-all before.
+    """
+    x = as_operand(x)
+    check_mode(mode)
+    names = [name] if name is not None else None if header is None else list(header)
+    if x.ndim not in (1, 2) or (x.ndim == 2 and not x.shape[1]):
+        raise ValueError(f"a table has rows and columns, but the array has shape {x.shape}")
+    if names is not None and len(names) != (1 if x.ndim == 1 else x.shape[1]):
+        raise ValueError(f"`header` (={names}) must name each column of shape {x.shape}")
+    if x.dtype.is_complex:
+        raise TypeError(f"tables of text have no {x.dtype}; save the real and the imaginary part")
+    if x.dtype in (torch.float16, torch.bfloat16):
+        x = x.astype(torch.float32)
+    x = in_rank_order(x.detach())
+    packing = _PACKED.get(Path(path).suffix.lower())
+    separator = Text(sep).sep_of(path)
+    with replacing(path, x.comm, keep=mode == "a", new=mode == "x") as temporary, naming("write", path):
+        make_file(x.comm, temporary)
+        with agreed(x.comm):
+            first = x.comm.rank == 0 and not temporary.stat().st_size
+
+        def produce(file: IO[bytes]) -> None:
+            with (packing or _plain)(file, "wb") as packed:
+                _write(x, packed, names if first else None, separator)
+
+        append_parts(x.comm, temporary, produce)
+
+
+@contextmanager
+def _plain(file: IO[bytes], mode: str) -> Iterator[IO[bytes]]:
+    yield file
+
+
+def _write(x: DNDarray, file: IO[bytes], names: list[str] | None, sep: str) -> None:
+    """Write the rows of this process."""
+    pyarrow, writer = require("pyarrow"), require("pyarrow.csv")
+    if names is not None:
+        line = io.StringIO()
+        csv.writer(line, delimiter=sep, lineterminator="\n").writerow(names)
+        file.write(line.getvalue().encode())
+    options = writer.WriteOptions(include_header=False, delimiter=sep)
+    for values in rows(x):
+        matrix = values.reshape(len(values), -1)
+        columns = [np.ascontiguousarray(matrix[:, k]) for k in range(matrix.shape[1])]
+        table = pyarrow.table(columns, names=[str(k) for k in range(len(columns))])
+        writer.write_csv(table, pyarrow.PythonFile(file, mode="w"), options)

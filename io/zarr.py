@@ -1,0 +1,285 @@
+"""Zarr, versions 2 and 3: arrays in folders, in chunks that each process reads and writes for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..array import DNDarray
+from ..elementwise import as_operand
+from ..errors import agreed
+from ..layout import Layout, normalize_axis
+from ..redistribution import move
+from ..types import numpy_dtype
+from ._contents import Contents, Entry
+from ._files import PathLike, existing, replacing_folder
+from ._optional import require
+from ._parts import Selection, Shifted, Source, as_file_dtype, check_mode, load_part, pieces, writers
+
+__all__ = ["inspect", "load", "open_source", "save"]
+
+
+def load(path: PathLike, name: str | None = None, **place: Any) -> DNDarray:
+    """Read an array of a Zarr store; each process reads the chunks that hold its own part.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder, which every process must be able to see.
+    name : str, optional
+        Name of the array, with groups as in `"group/name"`. May be left out where the store has one only, or is one.
+    **place
+        `dtype`, `split`, `grid`, `device`, `comm` and `slices`, as for `dnd.io.load`.
+
+    Returns
+    -------
+    DNDarray
+        Communication: one small collective.
+
+    Raises
+    ------
+    OSError
+        On all processes, if one of them cannot read the store.
+    KeyError
+        If there is no such array; the message lists those that there are.
+    TypeError
+        For what arrays cannot hold: text, dates, records.
+
+    Notes
+    -----
+    A chunk that the border between two processes cuts is read by both. As Zarr says, chunks that are missing are taken
+    for chunks of fill values.
+    """
+    return load_part(open_source(path, name), path, **place)
+
+
+@contextmanager
+def open_source(path: PathLike, name: str | None = None) -> Iterator[Source]:
+    """An array of the store, open to be read by this process; local."""
+    array = _find(existing(path, folder=True), name)
+    title = f"array {array.name!r} in {path}"
+
+    def read_into(selection: Selection, target: np.ndarray) -> None:
+        target[...] = array[selection]
+
+    yield Source(title, array.shape, as_file_dtype(array.dtype, title), read_into, array.shards or array.chunks)
+
+
+def _find(path: Path, name: str | None) -> Any:
+    zarr = require("zarr")
+    root = zarr.open(path, mode="r")
+    if isinstance(root, zarr.Array):
+        if name:
+            raise KeyError(f"{path} is one array, and has no array {name!r}")
+        return root
+    found = dict(_arrays(root))
+    if name is None:
+        if len(found) != 1:
+            raise ValueError(f"`name` must say which, for {path} has {list(found) or 'none'}")
+        return next(iter(found.values()))
+    if name.strip("/") not in found:
+        raise KeyError(f"no array {name!r} in {path}, which has {list(found)}")
+    return found[name.strip("/")]
+
+
+def _arrays(group: Any) -> Iterator[tuple[str, Any]]:
+    """All arrays with their full names, those of nested groups included, but those that are being written."""
+    for name, member in sorted(group.members(max_depth=None)):
+        if isinstance(member, require("zarr").Array) and not name.endswith(".part"):
+            yield name, member
+
+
+def inspect(path: PathLike) -> Contents:
+    """What arrays the store holds; local."""
+    zarr = require("zarr")
+    root = zarr.open(existing(path, folder=True), mode="r")
+    arrays = [("", root)] if isinstance(root, zarr.Array) else list(_arrays(root))
+    return Contents(path, (_entry(name, array) for name, array in arrays), dict(root.attrs))
+
+
+def _entry(name: str, array: Any) -> Entry:
+    packed = [_name_of(compressor) for compressor in array.compressors]
+    return Entry(name, array.shape, str(array.dtype), array.chunks, ", ".join(packed) or None, dict(array.attrs))
+
+
+def _name_of(compressor: Any) -> str:
+    return getattr(compressor, "codec_id", type(compressor).__name__.removesuffix("Codec").lower())
+
+
+def save(
+    x: Any,
+    path: PathLike,
+    name: str = "data",
+    *,
+    mode: str = "w",
+    append: int | None = None,
+    zarr_format: int = 3,
+    **options: Any,
+) -> None:
+    """Write an array to a Zarr store, in any layout; all processes write at once, each whole chunks.
+
+    Parameters
+    ----------
+    x : DNDarray or array_like
+        The array.
+    path : path-like
+        The folder, in one that every process can see. It appears, or changes, when it is complete.
+    name : str
+        Name of the array; `"group/name"` makes the group. `""` makes the store that array and nothing else.
+    mode : {"w", "x", "a"}
+        "w": the store will hold this array alone; what is there must be a Zarr store, too. "x": the same, but not if
+        there is a store already. "a": what else the store holds stays, and an array of this name is replaced.
+    append : int, optional
+        Add the elements along this axis to those that the array in the store has (`mode` and the other options have no
+        meaning then). This changes the store as it is: a run that is killed meanwhile leaves fill values at the end.
+    zarr_format : {3, 2}
+        Version of the format, for a new store.
+    **options
+        To `zarr.create_array`: `chunks`, `shards`, `compressors`, `attributes`, `dimension_names`, ...
+
+    Raises
+    ------
+    OSError
+        On all processes, if one of them cannot write.
+    TypeError
+        For bfloat16, which NumPy does not have.
+    ValueError
+        If what is appended has another shape or type.
+
+    Notes
+    -----
+    Communication: a few small collectives. Where processes share chunks, the array is moved first into a layout that
+    ends with chunks (one all-to-all, of what lies between the borders, and one more part of memory).
+
+    Examples
+    --------
+    >>> dnd.io.zarr.save(x, "run.zarr", "fields/pressure", chunks=(512, 512))  # doctest: +SKIP
+    """
+    x = as_operand(x)
+    check_mode(mode)
+    options.update(shape=x.shape, dtype=numpy_dtype(x.dtype))
+    path = Path(path)
+    if append is not None:
+        _append(x, path, name, normalize_axis(append, x.ndim, "append"))
+        return
+    # What is put in place at the end: the store, or in a store that stays, the folder of the array.
+    whole = mode != "a" or not _in_store(x, path)
+    if not (whole or name):
+        raise ValueError("with mode='a' the array needs a name")
+    target = path if whole else path / name
+    with replacing_folder(target, x.comm, _is_zarr, new=mode == "x", parents=not whole) as temporary:
+        with agreed(x.comm):
+            if x.comm.rank == 0:
+                _create(path, temporary, name, None if not whole else zarr_format, options)
+        _write(x, temporary / name if whole else temporary)
+    with agreed(x.comm):
+        if x.comm.rank == 0 and not whole:
+            _list_anew(path)
+
+
+def _in_store(x: DNDarray, path: Path) -> bool:
+    """Whether there is a store, as rank 0 sees it. Communication: one collective."""
+    return x.comm.broadcast_object(_is_zarr(path))
+
+
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+
+
+def _create(path: Path, temporary: Path, name: str, zarr_format: int | None, options: dict[str, Any]) -> None:
+    """Make the array without elements; in a new store of a format, or (None) in a store that there is."""
+    zarr = require("zarr")
+    if zarr_format is None:
+        root = zarr.open_group(path, mode="r+")
+        parent = name.rpartition("/")[0]
+        if parent:
+            root.require_group(parent)
+        zarr.create_array(temporary, zarr_format=root.metadata.zarr_format, **options)
+    elif not name:
+        zarr.create_array(temporary, zarr_format=zarr_format, **options)
+    else:
+        zarr.open_group(temporary, mode="w", zarr_format=zarr_format).create_array(name, **options)
+
+
+def _list_anew(path: Path) -> None:
+    """Renew the list of all arrays that a store may have at its root."""
+    zarr = require("zarr")
+    if zarr.open_group(path, mode="r").metadata.consolidated_metadata is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that version 3 does not say how to: there was a list already
+            zarr.consolidate_metadata(path)
+
+
+def _write(x: DNDarray, path: Path, begin: Sequence[int] | None = None) -> None:
+    """Write the elements into an array that there is, from an index on, by layouts in which nobody shares chunks."""
+    begin = begin or (0,) * x.ndim
+    with agreed(x.comm):
+        array = require("zarr").open_array(path, mode="r+")
+    units = array.shards or array.chunks
+    layout = _by_chunks(x.layout, units, begin)
+    x = x if layout is x.layout else DNDarray(move(x.larray.detach(), x.layout, layout, x.comm), layout, x.comm)
+    with agreed(x.comm):
+        if x.comm.rank in writers(layout):
+            target = Shifted(array, begin)
+            try:
+                for selection, values in pieces(x, units):
+                    target[selection] = values
+            except Exception:
+                require("zarr.core.sync").sync(_settled())
+                raise
+
+
+async def _settled() -> None:
+    """Wait for the chunks that Zarr goes on to write when one has failed: in a folder that is to be removed."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=60)
+
+
+def _by_chunks(layout: Layout, units: Sequence[int], begin: Sequence[int]) -> Layout:
+    """The nearest layout whose borders fall on those of chunks, in an array that begins at an index of the file's."""
+    counts: list[list[int] | None] = []
+    for axis, offsets in zip(layout.axes, layout.offsets, strict=True):
+        if axis is None or offsets is None:
+            counts.append(None)
+            continue
+        unit, first, n = units[axis], begin[axis], layout.shape[axis]
+        borders = [min(max(round((first + border) / unit) * unit - first, 0), n) for border in offsets]
+        borders[0], borders[-1] = 0, n
+        counts.append([stop - start for start, stop in zip(borders, borders[1:], strict=False)])
+    return Layout(layout.shape, layout.grid, layout.axes, counts)
+
+
+def _append(x: DNDarray, path: Path, name: str, axis: int) -> None:
+    zarr = require("zarr")
+    with agreed(x.comm):
+        array = _find(existing(path, folder=True), name or None)
+        title = f"array {array.name!r} in {path}"
+        others = [n for a, n in enumerate(array.shape) if a != axis]
+        if others != [n for a, n in enumerate(x.shape) if a != axis] or array.dtype != numpy_dtype(x.dtype):
+            raise ValueError(
+                f"{title}, of shape {array.shape} and {array.dtype}, cannot take an array of shape {x.shape} and "
+                f"{x.dtype} along axis {axis}"
+            )
+    old = array.shape
+    new = tuple(n + x.shape[a] if a == axis else n for a, n in enumerate(old))
+    where = path / name if name else path
+    done = False
+    try:
+        with agreed(x.comm):
+            if x.comm.rank == 0:
+                zarr.open_array(where, mode="r+").resize(new)
+        _write(x, where, tuple(n if a == axis else 0 for a, n in enumerate(old)))
+        with agreed(x.comm):
+            if x.comm.rank == 0 and name:
+                _list_anew(path)
+        done = True
+    finally:
+        if not done and x.comm.rank == 0:
+            zarr.open_array(where, mode="r+").resize(old)

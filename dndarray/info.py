@@ -19,7 +19,7 @@ from .device import as_device, get_device
 
 __all__ = ["facts", "text"]
 
-_PACKAGES = ("dndarray", "torch", "numpy", "mpi4py", "h5py", "netCDF4")
+_PACKAGES = ("dndarray", "torch", "numpy", "scipy", "mpi4py", "h5py", "netCDF4", "zarr", "pyarrow")
 
 _GPU_AWARE = ("DNDARRAY_CUDA_AWARE", "MPICH_GPU_SUPPORT_ENABLED", "MV2_USE_CUDA", "PSP_CUDA")
 """The declarations that `buffers.cuda_aware` goes by."""

@@ -18,8 +18,8 @@ from ..communication import Communicator
 from ..errors import agreed
 from ..layout import Box, Grid, Layout
 from ..redistribution import move
+from ..replacement import sync
 from ..types import numpy_dtype
-from ._files import sync
 from ._parts import SLAB, Selection, Source, as_file_dtype, pieces, select, writers
 
 __all__ = [

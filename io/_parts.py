@@ -18,8 +18,9 @@ from ..creation import make_layout
 from ..device import as_device
 from ..errors import agreed
 from ..layout import Box, Layout, Split
+from ..replacement import sync
 from ..types import as_dtype, numpy_dtype
-from ._files import PathLike, in_turn, naming, sync
+from ._files import PathLike, in_turn, naming
 
 __all__ = [
     "Request",

@@ -26,9 +26,10 @@ from ..array import DNDarray
 from ..communication import Communicator, as_comm
 from ..elementwise import as_operand
 from ..errors import agreed
+from ..replacement import replacing
 from ..types import as_dtype, numpy_dtype
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming, replacing
+from ._files import PathLike, existing, naming
 from ._offsets import append_parts, in_rank_order, make_file
 from ._optional import require
 from ._parts import Selection, Source, check_mode, load_part, rows

@@ -21,9 +21,10 @@ from ..array import DNDarray
 from ..elementwise import as_operand
 from ..errors import agreed
 from ..layout import Split, normalize_axis
+from ..replacement import replacing, sync
 from ..types import numpy_dtype
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming, replacing, sync
+from ._files import PathLike, existing, naming
 from ._optional import require
 from ._parts import (
     Selection,

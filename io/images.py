@@ -18,9 +18,10 @@ import torch
 
 from ..array import DNDarray
 from ..elementwise import as_operand
+from ..replacement import replacing
 from ..types import as_dtype
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming, replacing
+from ._files import PathLike, existing, naming
 from ._offsets import in_rank_order
 from ._optional import require
 from ._parts import Selection, Source, check_mode, load_part, select, unnamed, write_by_first

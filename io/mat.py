@@ -21,10 +21,11 @@ import torch
 from ..array import DNDarray
 from ..elementwise import as_operand
 from ..errors import agreed
+from ..replacement import replacing
 from ..types import as_dtype, numpy_dtype
 from . import hdf5
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming, replacing
+from ._files import PathLike, existing, naming
 from ._offsets import Block, ReadAt, make_file, open_bytes, write_block
 from ._optional import require
 from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, write_in_turn

@@ -16,9 +16,10 @@ from ..creation import make_layout
 from ..elementwise import as_operand
 from ..errors import agreed
 from ..redistribution import move
+from ..replacement import replacing
 from ..types import as_dtype
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming, replacing
+from ._files import PathLike, existing, naming
 from ._offsets import append_parts, in_rank_order, make_file
 from ._optional import require
 from ._parts import Request, Selection, Source, check_mode, load_part, rows, unnamed

@@ -18,9 +18,10 @@ import torch
 from ..array import DNDarray
 from ..elementwise import as_operand
 from ..layout import Split
+from ..replacement import replacing
 from ..types import as_dtype, numpy_dtype
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming, replacing
+from ._files import PathLike, existing, naming
 from ._optional import require
 from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, write_in_turn, write_together
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from ..array import DNDarray
 from ..elementwise import as_operand
+from ..replacement import replacing
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, replacing
+from ._files import PathLike, existing
 from ._offsets import Block, block_of, make_file, open_bytes, write_block
 from ._parts import Source, check_mode, load_part, unnamed
 

@@ -18,8 +18,9 @@ from ..array import DNDarray
 from ..communication import Communicator
 from ..elementwise import as_operand
 from ..errors import agreed
+from ..replacement import replacing
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming, replacing
+from ._files import PathLike, existing, naming
 from ._offsets import (
     PIECE,
     append_parts,

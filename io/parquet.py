@@ -15,9 +15,10 @@ from ..array import DNDarray
 from ..communication import as_comm
 from ..elementwise import as_operand
 from ..errors import agreed
+from ..replacement import replacing
 from ..types import as_dtype, numpy_dtype, promote_types
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming, replacing
+from ._files import PathLike, existing, naming
 from ._offsets import in_rank_order
 from ._optional import require
 from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, write_by_first

@@ -16,9 +16,10 @@ from ..elementwise import as_operand
 from ..errors import agreed
 from ..layout import Layout, normalize_axis
 from ..redistribution import move
+from ..replacement import replacing_folder
 from ..types import numpy_dtype
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, replacing_folder
+from ._files import PathLike, existing
 from ._optional import require
 from ._parts import Selection, Shifted, Source, as_file_dtype, check_mode, load_part, pieces, writers
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +16,12 @@ import torch
 from ..communication import Communicator, as_comm
 from ..device import as_device
 from ..errors import agreed
+from ..replacement import replacing
 from ..types import as_dtype
 from .array import SparseArray
 from .rearrangement import assembled, major_layout, resplit
 
-__all__ = ["mmread", "mmwrite", "replacing"]
+__all__ = ["mmread", "mmwrite"]
 
 _FIELDS = {"pattern": 0, "integer": 1, "real": 1, "double": 1, "complex": 2}
 """How many numbers a value has in each field."""
@@ -225,24 +223,6 @@ def _completed(
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def replacing(target: str | os.PathLike[str], comm: Communicator) -> Iterator[Path]:
-    """A file beside `target` that takes its place when the block has ended well. Collective."""
-    final = Path(os.path.realpath(target))
-    draft = final.with_name(f".{final.name}.{comm.broadcast_object(secrets.token_hex(4))}.part")
-    try:
-        with agreed(comm):
-            if comm.rank == 0:
-                draft.touch(exist_ok=False)
-        yield draft
-        with agreed(comm):
-            if comm.rank == 0:
-                draft.replace(final)
-    finally:
-        if comm.rank == 0:
-            draft.unlink(missing_ok=True)
-
-
 def mmwrite(target: str | os.PathLike[str], A: SparseArray, comment: str = "", precision: int | None = None) -> None:
     """Write a sparse matrix to a Matrix Market file, as "coordinate" and "general".
 
@@ -265,6 +245,10 @@ def mmwrite(target: str | os.PathLike[str], A: SparseArray, comment: str = "", p
         first = head.split(b"\n")[0]
         body = first + f"\n{notes}%\n{A.shape[0]} {A.shape[1]} {A.nnz}\n".encode() + body
     lengths = comm.allgather(torch.tensor(len(body))).reshape(-1).tolist()
-    with replacing(target, comm) as draft, agreed(comm), draft.open("r+b") as file:
-        file.seek(sum(lengths[: comm.rank]))
-        file.write(body)
+    with replacing(target, comm) as draft:
+        with agreed(comm):
+            if comm.rank == 0:
+                draft.touch()
+        with agreed(comm), draft.open("r+b") as file:
+            file.seek(sum(lengths[: comm.rank]))
+            file.write(body)

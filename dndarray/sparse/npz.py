@@ -17,9 +17,9 @@ from ..communication import Communicator, as_comm
 from ..device import as_device
 from ..errors import agreed
 from ..layout import balanced_counts
+from ..replacement import replacing
 from .array import SparseArray
 from .creation import csr_array
-from .matrix_market import replacing
 from .pattern import index_type
 from .rearrangement import assembled, major_layout, resplit
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from ...communication import as_comm
 from ...errors import agreed
-from .._files import PathLike, naming, sync
+from ...replacement import sync
+from .._files import PathLike, naming
 
 __all__ = ["CheckpointError", "latest"]
 

@@ -17,6 +17,7 @@ from ..communication import Communicator, as_comm
 from ..creation import make_layout
 from ..device import as_device
 from ..errors import agreed
+from ..funnel import drained, funnel
 from ..layout import Box, Layout, Split
 from ..replacement import sync
 from ..types import as_dtype, numpy_dtype
@@ -201,21 +202,18 @@ def pieces(x: DNDarray, chunks: Sequence[int] | None = None) -> Iterator[tuple[S
 
 def rows(x: DNDarray) -> Iterator[np.ndarray]:
     """As `pieces`, but of whole rows."""
-    for rank, start, stop in _turns(x.layout, x.itemsize):
-        if rank == x.comm.rank:
-            yield _on_host(x.larray[start:stop])
+    if x.comm.rank in writers(x.layout):
+        step = _step(x.shape, x.itemsize)
+        yield from (_on_host(x.larray[start : start + step]) for start in range(0, x.lshape[0], step))
 
 
 def _on_host(piece: torch.Tensor) -> np.ndarray:
     return piece.detach().cpu().resolve_conj().resolve_neg().numpy()
 
 
-def _turns(layout: Layout, itemsize: int) -> Iterator[tuple[int, int, int]]:
-    """Whose rows come when, in pieces of about SLAB bytes, of an array that is dealt out along axis 0 or replicated."""
-    step = max(1, SLAB // max(1, itemsize * math.prod(layout.shape[1:])))
-    for rank in writers(layout):
-        n = layout.lshape(rank)[0] if layout.ndim else 1
-        yield from ((rank, start, min(start + step, n)) for start in range(0, n, step))
+def _step(shape: Sequence[int], itemsize: int) -> int:
+    """How many rows of an array of such a shape make up about SLAB bytes."""
+    return max(1, SLAB // max(1, itemsize * math.prod(shape[1:])))
 
 
 def write_in_turn(
@@ -296,28 +294,13 @@ def write_by_first(x: DNDarray, opened: Callable[[], AbstractContextManager[Call
     opened
         Opens the file, on rank 0, and gives a function that takes the next rows.
     """
-    comm = x.comm
-    failure: Exception | None = None
-    with agreed(comm), ExitStack() as stack:
-        write: Callable[[np.ndarray], None] | None = None
-        try:
-            write = stack.enter_context(opened()) if comm.rank == 0 else None
-        except Exception as error:
-            failure = error
-        for rank, start, stop in _turns(x.layout, x.itemsize):
-            if comm.rank == rank:
-                piece = x.larray.detach()[start:stop].cpu().contiguous()
-                if rank > 0:
-                    comm.send(piece, 0)
-            elif comm.rank == 0:
-                piece = comm.recv(torch.empty((stop - start, *x.shape[1:]), dtype=x.dtype), rank)
-            if write is not None and failure is None:
-                try:
-                    write(_on_host(piece))
-                except Exception as error:
-                    failure = error
-        if failure is not None:
-            raise failure
+    lengths = [x.layout.lshape(rank)[0] if rank in writers(x.layout) else 0 for rank in range(x.comm.size)]
+    stream = funnel(x.larray, lengths, _step(x.shape, x.itemsize), x.comm)
+    with agreed(x.comm), drained(stream):
+        if x.comm.rank == 0:
+            with opened() as write:
+                for piece in stream:
+                    write(piece.numpy())
 
 
 def check_mode(mode: str, allowed: str = "wxa") -> None:

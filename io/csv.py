@@ -7,13 +7,10 @@ one process counts, and every process passes over what comes before its rows.
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
 import io
-import lzma
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,27 +20,23 @@ import numpy as np
 import torch
 
 from ..array import DNDarray
-from ..communication import Communicator, as_comm
+from ..communication import as_comm
 from ..elementwise import as_operand
 from ..errors import agreed
 from ..replacement import replacing
 from ..types import as_dtype, numpy_dtype
 from ._contents import Contents, Entry
 from ._files import PathLike, existing, naming
+from ._lines import PACKED, Index, Text, begin_of_rows, indexed, joined, offset_of, open_binary, scan
 from ._offsets import append_parts, in_rank_order, make_file
 from ._optional import require
 from ._parts import Selection, Source, check_mode, load_part, rows
 
 __all__ = ["inspect", "load", "open_source", "save"]
 
-BLOCK = 4 * 2**20
-"""Bytes of which the number of rows is known, so that a row is found by reading one block."""
-
 PIECE = 2**20
 """Bytes that are parsed at a time; no row may be longer."""
 
-_PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-_NEWLINE, _RETURN = b"\n\r"
 _MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "NULL", "null", "None", "#N/A")
 
 
@@ -109,9 +102,9 @@ def load(
     comm = as_comm(comm)
     text = Text(sep, header, skiprows, comment, missing, decimal, quotechar)
     with agreed(comm), naming("read", path):
-        begin = _begin_of_rows(existing(path), text)
-        mine = _scan(Path(path), begin, text, comm)
-    index = _joined([counts for part in comm.allgather_object(mine) for counts in part], begin)
+        begin = begin_of_rows(existing(path), text)
+        mine = scan(Path(path), begin, text, comm)
+    index = joined([counts for part in comm.allgather_object(mine) for counts in part], begin)
     opened = _open(path, name, usecols, dtype, text, index)
     return load_part(opened, path, dtype=dtype, comm=comm, **place)
 
@@ -127,146 +120,8 @@ def open_source(
 ) -> Iterator[Source]:
     """The table, open to be read by this process, which counts its rows first; local. `how` as for `load`."""
     text = Text(**how)
-    with _open(path, name, usecols, dtype, text, _indexed(existing(path), text)) as source:
+    with _open(path, name, usecols, dtype, text, indexed(existing(path), text)) as source:
         yield source
-
-
-def _indexed(path: Path, text: Text) -> Index:
-    """Where rows begin, as counted by this process alone."""
-    begin = _begin_of_rows(path, text)
-    return _joined(_scan(path, begin, text, None), begin)
-
-
-@dataclass(frozen=True)
-class Text:
-    """How a table is written."""
-
-    sep: str | None = None
-    header: bool | str = "infer"
-    skiprows: int = 0
-    comment: str | None = "#"
-    missing: Sequence[str] = ()
-    decimal: str = "."
-    quotechar: str | None = '"'
-
-    def fields(self, row: bytes, path: PathLike) -> list[str]:
-        """The fields of one row."""
-        how: dict[str, Any] = {"quotechar": self.quotechar} if self.quotechar else {"quoting": csv.QUOTE_NONE}
-        lines = io.StringIO(row.decode("utf-8", "replace"), newline="")
-        return next(csv.reader(lines, delimiter=self.sep_of(path), **how), [])
-
-    def sep_of(self, path: PathLike) -> str:
-        return self.sep or ("\t" if ".tsv" in Path(path).suffixes else ",")
-
-    def is_value(self, field: str) -> bool:
-        """Whether a field is a number or a truth value."""
-        if field.strip().lower() in ("true", "false"):
-            return True
-        try:
-            float(field.replace(self.decimal, "."))
-        except ValueError:
-            return False
-        return True
-
-
-# --- where rows begin ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Index:
-    """Where rows begin, by blocks of bytes."""
-
-    begin: int
-    """Where the first row begins, that of names included."""
-    rows: np.ndarray
-    """How many rows begin before each block, and in all."""
-    quoted: np.ndarray
-    """Whether each block begins within a quoted field."""
-
-
-def _binary(path: Path) -> IO[bytes]:
-    opening = _PACKED.get(path.suffix.lower())
-    return open(path, "rb", buffering=0) if opening is None else opening(path, "rb")
-
-
-def _begin_of_rows(path: Path, text: Text) -> int:
-    """Where the first row begins, after the lines that are to be passed over."""
-    with _binary(path) as file, io.BufferedReader(file) as lines:  # type: ignore[type-var]
-        begin = len(lines.read(3)) if lines.peek(3)[:3] == b"\xef\xbb\xbf" else 0
-        for _ in range(text.skiprows):
-            begin += len(lines.readline())
-        while (line := lines.readline()) and text.comment and line.startswith(text.comment.encode()):
-            begin += len(line)
-    return begin
-
-
-Counts = tuple[int, int, int]
-"""Of a block: its quotation marks; the rows that begin in it if it begins outside of a quoted field, and if inside."""
-
-
-def _scan(path: Path, begin: int, text: Text, comm: Communicator | None) -> list[Counts]:
-    """Count rows in the blocks that fall to this process: its share of them, or of packed files all to the first."""
-    rank, size = (0, 1) if comm is None else (comm.rank, comm.size)
-    first, last = 0, None
-    if path.suffix.lower() not in _PACKED:
-        blocks = -(-max(path.stat().st_size - begin, 0) // BLOCK)
-        first, last = blocks * rank // size, blocks * (rank + 1) // size
-    elif rank > 0:
-        return []
-    found: list[Counts] = []
-    with _binary(path) as file:
-        while last is None or first + len(found) < last:
-            content = _block(file, begin, first + len(found))
-            if len(content) <= 1:
-                break
-            starts, quotes = _starts(content, text), _quotes(content, text)
-            inside = np.searchsorted(quotes, starts) & 1
-            found.append((len(quotes), int((inside == 0).sum()), int((inside == 1).sum())))
-    return found
-
-
-def _block(file: IO[bytes], begin: int, number: int) -> np.ndarray:
-    """The bytes of a block, and the one before."""
-    offset = begin + number * BLOCK
-    content = np.empty(BLOCK + 1, np.uint8)
-    content[0] = _NEWLINE
-    file.seek(max(offset - 1, begin))
-    missing = content.data[1 if number == 0 else 0 :]
-    while len(missing) and (count := file.readinto(missing)):  # type: ignore[attr-defined]
-        missing = missing[count:]
-    return content[: len(content) - len(missing)]
-
-
-def _starts(content: np.ndarray, text: Text) -> np.ndarray:
-    """Where lines begin that are not empty, in a block that is preceded by one byte."""
-    after = np.flatnonzero(content[:-1] == _NEWLINE) + 1
-    following = content[after]
-    return after[(following != _NEWLINE) & (following != _RETURN)]
-
-
-def _quotes(content: np.ndarray, text: Text) -> np.ndarray:
-    if not text.quotechar:
-        return np.empty(0, np.int64)
-    return np.flatnonzero(content[1:] == ord(text.quotechar)) + 1
-
-
-def _joined(blocks: list[Counts], begin: int) -> Index:
-    """What the counts of all blocks say together."""
-    counts = np.array(blocks, dtype=np.int64).reshape(-1, 3)
-    quoted = np.concatenate([[0], np.cumsum(counts[:, 0])])[:-1] & 1
-    rows = np.concatenate([[0], np.cumsum(np.where(quoted == 1, counts[:, 2], counts[:, 1]))])
-    return Index(begin, rows, quoted)
-
-
-def _offset_of(file: IO[bytes], row: int, text: Text, index: Index) -> int | None:
-    """Where a row begins; None behind the last."""
-    if row >= index.rows[-1]:
-        return None
-    number = int(np.searchsorted(index.rows, row, side="right")) - 1
-    content = _block(file, index.begin, number)
-    starts = _starts(content, text)
-    starts = starts[(np.searchsorted(_quotes(content, text), starts) & 1) == index.quoted[number]]
-    return index.begin + number * BLOCK + int(starts[row - index.rows[number]]) - 1
 
 
 # --- reading ------------------------------------------------------------------------------------------------
@@ -278,7 +133,7 @@ def _open(
 ) -> Iterator[Source]:
     require("pyarrow.csv")
     title = f"table {path}"
-    with _binary(Path(path)) as file:
+    with open_binary(Path(path)) as file:
         names, named, rows = _columns(file, path, text, index)
         columns = [_position(c, names, path) for c in ([name] if name is not None else usecols or range(len(names)))]
         parsed = _parsed_type(dtype)
@@ -304,7 +159,7 @@ def _columns(file: IO[bytes], path: PathLike, text: Text, index: Index) -> tuple
 
 def _row(file: IO[bytes], row: int, text: Text, index: Index) -> bytes:
     """The bytes of one row; none behind the last."""
-    start, stop = (_offset_of(file, r, text, index) for r in (row, row + 1))
+    start, stop = (offset_of(file, r, text, index) for r in (row, row + 1))
     if start is None:
         return b""
     file.seek(start)
@@ -341,8 +196,8 @@ class _Table:
     def read(self, rows: range, columns: Sequence[int], target: np.ndarray) -> None:
         """Parse rows into a matrix."""
         first = rows.start + self.named
-        start = _offset_of(self.file, first, self.text, self.index)
-        stop = _offset_of(self.file, rows[-1] + 1 + self.named, self.text, self.index)
+        start = offset_of(self.file, first, self.text, self.index)
+        stop = offset_of(self.file, rows[-1] + 1 + self.named, self.text, self.index)
         assert start is not None
         done, passed = 0, 0  # rows that are in the target, rows that are parsed
         try:
@@ -407,8 +262,8 @@ def inspect(path: PathLike, **how: Any) -> Contents:
     """Which columns the table has, and how many rows; local, and reads all of it. `how` as for `load`."""
     text = Text(**how)
     with naming("read", path):
-        index = _indexed(existing(path), text)
-        with _binary(Path(path)) as file:
+        index = indexed(existing(path), text)
+        with open_binary(Path(path)) as file:
             names, _, rows = _columns(file, path, text, index)
         return Contents(path, [Entry(name, (rows,), "text") for name in names])
 
@@ -467,7 +322,7 @@ def save(
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.astype(torch.float32)
     x = in_rank_order(x.detach())
-    packing = _PACKED.get(Path(path).suffix.lower())
+    packing = PACKED.get(Path(path).suffix.lower())
     separator = Text(sep).sep_of(path)
     with replacing(path, x.comm, keep=mode == "a", new=mode == "x") as temporary, naming("write", path):
         make_file(x.comm, temporary)

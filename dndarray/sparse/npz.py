@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,11 +14,13 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from ..communication import Communicator, as_comm
+from ..communication import as_comm
 from ..device import as_device
 from ..errors import agreed
+from ..funnel import drained, funnel
 from ..layout import balanced_counts
 from ..replacement import replacing
+from ..types import numpy_dtype
 from .array import SparseArray
 from .creation import csr_array
 from .pattern import index_type
@@ -105,65 +108,37 @@ def save_npz(file: str | os.PathLike[str], A: SparseArray, compressed: bool = Tr
         counts[1:] = 0
     before = int(counts[: comm.rank, 0].sum())
     kind = index_type(A.nnz, *A.shape)
-    mine = comm.rank == 0 or A.split is not None
     starts = (pattern.indptr[:-1].astype(np.int64) + before).astype(kind)
     columns = {
         "indices": torch.from_numpy(pattern.indices.astype(kind)),
         "indptr": torch.from_numpy(starts),
-        "data": A.data.detach().cpu().resolve_conj(),
+        "data": A.data,
     }
     path = os.fspath(file)
     path = path if path.endswith(".npz") else f"{path}.npz"
     method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
-    with replacing(path, comm) as draft, agreed(comm):
-        archive = zipfile.ZipFile(draft, "w", method) if comm.rank == 0 else None
-        for name, column in columns.items():
-            lengths = counts[:, int(name == "indptr")].tolist()
-            tail = np.array([A.nnz], dtype=kind) if name == "indptr" else None
-            _write(archive, name, _streamed(column if mine else column[:0], lengths, comm), sum(lengths), column, tail)
-        if archive is not None:
-            form = ("csr", "csc")[A.major].encode()
-            for name, value in (
-                ("format", np.array(form)),
-                ("shape", np.array(A.shape)),
-                ("_is_array", np.array(True)),
-            ):
-                with archive.open(f"{name}.npy", "w") as member:
-                    np.lib.format.write_array(member, value)
-            archive.close()
+    lengths = {name: counts[:, int(name == "indptr")].tolist() for name in columns}
+    streams = {name: funnel(column, lengths[name], _CHUNK, comm) for name, column in columns.items()}
+    with replacing(path, comm) as draft, agreed(comm), drained(*streams.values()):
+        if comm.rank == 0:
+            with zipfile.ZipFile(draft, "w", method) as archive:
+                for name, value in (
+                    ("format", np.array(("csr", "csc")[A.major].encode())),
+                    ("shape", np.array(A.shape)),
+                    ("_is_array", np.array(True)),
+                ):
+                    with archive.open(f"{name}.npy", "w") as member:
+                        np.lib.format.write_array(member, value)
+                end = {"indptr": [torch.tensor([A.nnz], dtype=columns["indptr"].dtype)]}
+                for name, stream in streams.items():
+                    last = end.get(name, [])
+                    _write(archive, name, chain(stream, last), sum(lengths[name]) + len(last), columns[name].dtype)
 
 
-def _streamed(column: Tensor, lengths: list[int], comm: Communicator) -> Iterator[np.ndarray]:
-    """The parts of all processes in order, in pieces: on rank 0, to which the others send."""
-    for rank, length in enumerate(lengths):
-        for low in range(0, length, _CHUNK):
-            n = min(_CHUNK, length - low)
-            if comm.rank == 0:
-                piece = column[low : low + n] if rank == 0 else comm.recv(column.new_empty(n), rank)
-                yield piece.numpy()
-            elif comm.rank == rank:
-                comm.send(column[low : low + n], 0)
-
-
-def _write(
-    archive: zipfile.ZipFile | None,
-    name: str,
-    pieces: Iterator[np.ndarray],
-    n: int,
-    like: Tensor,
-    tail: np.ndarray | None,
-) -> None:
-    """A one-dimensional array into the archive, piece by piece; other processes only send."""
-    if archive is None:
-        for _ in pieces:
-            pass
-        return
-    dtype = like[:0].numpy().dtype
+def _write(archive: zipfile.ZipFile, name: str, pieces: Iterable[Tensor], n: int, dtype: torch.dtype) -> None:
+    """A one-dimensional array of `n` elements into the archive, piece by piece."""
     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-        length = n + (0 if tail is None else len(tail))
-        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
-        np.lib.format.write_array_header_1_0(member, header)
+        descr = np.lib.format.dtype_to_descr(numpy_dtype(dtype))
+        np.lib.format.write_array_header_1_0(member, {"descr": descr, "fortran_order": False, "shape": (n,)})
         for piece in pieces:
-            member.write(np.ascontiguousarray(piece).tobytes())
-        if tail is not None:
-            member.write(tail.tobytes())
+            member.write(piece.numpy().data)

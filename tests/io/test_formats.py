@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ import strategies
 import torch
 import zarr
 from dndarray.io import _formats, _offsets, _parts
+from faults import full_disk
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -223,14 +223,8 @@ def test_a_write_that_fails_leaves_the_old_file_whole(shared_path, format, faili
     noise = np.random.default_rng(0).bytes(SIZE * 1000 * 50 * dtype.itemsize)  # which nothing can pack
     x = dnd.array(np.frombuffer(noise, dtype).reshape(-1, 50).copy(), split=0)
     how = {"chunks": (500, 50)} if format.file == "x.zarr" else {}  # so that each process has some to write
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if failing == RANK:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-    try:
-        with pytest.raises(OSError):  # noqa: PT011 (its text is the operating system's)
-            dnd.io.save(x, path, **format.writing, **how)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(failing), pytest.raises(OSError):  # noqa: PT011 (its text is the operating system's)
+        dnd.io.save(x, path, **format.writing, **how)
     dnd.get_comm().barrier()
     assert all(p.name.startswith("x.") for p in shared_path.iterdir())
     dnd.get_comm().barrier()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas
 import pyarrow
 import pytest
-from dndarray.io import csv
+from dndarray.io import _lines, csv
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -46,7 +46,7 @@ def test_rows_are_found_whatever_is_quoted(shared_path, block, fields, ends, bla
     content = file.getvalue() if final else file.getvalue().rstrip("\r\n")
     path = put(shared_path / "x.csv", content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv, "BLOCK", block)
+        patch.setattr(_lines, "BLOCK", block)
         usecols = [1] if fields else None
         x = dnd.io.load(path, header=False, usecols=usecols, split=0)
         expected = np.array([[number] for _, number in fields], dtype=float).reshape(len(fields), len(usecols or []))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse as sp
+from faults import full_disk
 
 import dndarray as dnd
 from dndarray.errors import agreed
@@ -133,3 +134,22 @@ def test_real_matrices(name: str) -> None:
     np.testing.assert_allclose((A @ dnd.array(x, split=0)).numpy(), M @ x, rtol=1e-12, atol=1e-9 * abs(M).max())
     np.testing.assert_allclose((A.T @ dnd.array(x, split=0)).numpy(), M.T @ x, rtol=1e-12, atol=1e-9 * abs(M).max())
     assert abs(A.to_scipy() - M).max() == 0
+
+
+@pytest.mark.parametrize("failing", [0, dnd.get_comm().size - 1])
+@pytest.mark.parametrize(
+    ("save", "load", "name"),
+    [(dnd.sparse.save_npz, dnd.sparse.load_npz, "a.npz"), (dnd.sparse.mmwrite, dnd.sparse.mmread, "a.mtx")],
+)
+def test_a_disk_that_is_full_leaves_the_old_file_whole(save, load, name, failing: int, folder: Path) -> None:
+    path = folder / name
+    old = dnd.sparse.poisson(5, split=0)
+    save(path, old)
+    if failing and name.endswith("npz"):
+        pytest.skip("one process writes")
+    with full_disk(failing), pytest.raises(OSError):  # noqa: PT011 (its text is the operating system's)
+        save(path, dnd.sparse.poisson(300, 300, split=0))
+    dnd.get_comm().barrier()
+    assert os.listdir(folder) == [name]
+    np.testing.assert_array_equal(load(path).toarray(), old.toarray())
+    dnd.get_comm().barrier()

@@ -87,6 +87,7 @@ from .errors import DistributedArrayError as DistributedArrayError
 from .errors import MismatchError as MismatchError
 from .functional import apply_along_axis as apply_along_axis
 from .functional import apply_over_axes as apply_over_axes
+from .functional import map_blocks as map_blocks
 from .functional import vectorize as vectorize
 from .functional import vmap as vmap
 from .gathering import argwhere as argwhere

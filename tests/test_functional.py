@@ -96,6 +96,41 @@ def test_vmap_checks_its_arguments() -> None:
     assert_array_equal(dnd.vmap(torch.sin, chunk_size=2)(dnd.zeros((1, 3), split=0)), np.zeros((1, 3), np.float32))
 
 
+def test_map_blocks_sends_nothing_and_bounds_what_it_takes() -> None:
+    x = dnd.arange(30.0).reshape(3, 10).resplit(1)
+    taken = []
+
+    def total(w: dnd.DNDarray, block: dnd.DNDarray, y: dnd.DNDarray) -> tuple:
+        taken.append((block.shape[1], block.comm.size, y.comm.size, w.comm.size))
+        return (w[:, None] * block).sum(axis=0), y + 1
+
+    with count_collectives() as c:
+        sums, more = dnd.map_blocks(total, x, dnd.arange(10.0, split=0), shared=[dnd.ones(3)], size=2)
+    agreed_assert(c.total <= 1, str(c))
+    agreed_assert(max(taken)[0] <= 2 and all(t[1:] == (1, 1, 1) for t in taken), str(taken))
+    assert sums.split == more.split == 0
+    assert_array_equal(sums, np.arange(30.0, dtype=np.float32).reshape(3, 10).sum(0))
+    assert_array_equal(more, np.arange(1, 11, dtype=np.float32))
+
+
+def test_map_blocks_tells_everybody_of_errors() -> None:
+    x = dnd.ones((2, 8), split=1)
+    with pytest.raises(ValueError, match="no last axis of one length"):
+        dnd.map_blocks(lambda x, y: x, x, dnd.ones(7))
+    with pytest.raises(ValueError, match="`size`"):
+        dnd.map_blocks(lambda x: x, x, size=0)
+    with pytest.raises(ValueError, match="last axis is the block's"):
+        dnd.map_blocks(lambda x: x.sum(), x)
+
+    def fails_on_the_last(block: dnd.DNDarray) -> dnd.DNDarray:
+        if dnd.get_comm().rank == dnd.get_comm().size - 1:
+            raise ZeroDivisionError("here")
+        return block
+
+    with pytest.raises(ZeroDivisionError, match="here"):
+        dnd.map_blocks(fails_on_the_last, x)
+
+
 # --- index arrays -----------------------------------------------------------------------------------------------------
 
 

@@ -80,7 +80,8 @@ def csr_array(
           process, or with `is_split` this process's rows (0) or columns (1). What is split itself (a DNDarray, a
           sparse array) stays so unless `split` says otherwise.
         - `(data, (row, col))`: elements; with `is_split` those that this process happens to have, with global row and
-          column numbers, whose result is dealt out in balance. Elements given several times add up.
+          column numbers, whose result is dealt out in balance. Split arrays of them need no `is_split`. Elements given
+          several times add up.
         - `(data, indices, indptr)`: compressed rows (columns for `csc_array`); as for a SciPy matrix.
         - `(m, n)`: no elements at all.
     shape : tuple of int, optional
@@ -185,6 +186,11 @@ def _from_dense_array(x: DNDarray, shape: Any, place: _Place) -> SparseArray:
 
 def _from_triplets(obj: Any, shape: Any, place: _Place) -> SparseArray:
     data, coords = obj
+    dealt = False
+    if isinstance(data, DNDarray):
+        place.comm, dealt = data.comm, data.layout.is_dealt
+        layout = Layout(data.shape, data.comm.grid, 0 if dealt else None, [data.layout.counts[0] if dealt else None])
+        data, *coords = (_part(part, layout, data.comm) for part in (data, *coords))
     with agreed(place.comm):
         values = place.values(data)
         rows, columns = (_indices(axis, name) for axis, name in zip(coords, ("row", "column"), strict=True))
@@ -203,7 +209,13 @@ def _from_triplets(obj: Any, shape: Any, place: _Place) -> SparseArray:
                 raise ValueError(
                     f"{('row', 'column')[axis]} number {bad} is out of range for `shape` (={tuple(shape)})"
                 )
-    return _from_elements(values, rows, columns, shape, place, whole=place.is_split is None)
+    return _from_elements(values, rows, columns, shape, place, whole=place.is_split is None and not dealt)
+
+
+def _part(values: Any, layout: Layout, comm: Communicator) -> Tensor:
+    """This process's part of a vector in a layout."""
+    x = as_operand(values, comm)
+    return move(x.larray, x.layout, layout, comm) if x.shape == layout.shape else x.larray
 
 
 def _indices(index: Any, name: str) -> np.ndarray:

@@ -33,6 +33,15 @@ def _mapped_pair(xp: Any, x: Any, w: Any) -> Any:
     return [(x * w).T, x @ w]
 
 
+def _in_blocks(xp: Any, x: Any, y: Any, w: Any) -> Any:
+    """Something independent along the last axis, here in blocks of two."""
+
+    def centred(w: Any, x: Any, y: Any) -> tuple:
+        return x * y + (w * w).sum(), y * 2
+
+    return dnd.map_blocks(centred, x, y, shared=[w], size=2) if xp is dnd else centred(w, x, y)
+
+
 def _printed(xp: Any, x: Any) -> list[str]:
     """Under options, which are common to NumPy and to us."""
     kept = xp.get_printoptions()
@@ -147,6 +156,16 @@ CASES: list[Case] = [
         special=False,
         oracle=lambda x, w: _mapped_pair(np, x, w),
         why="a matrix and a vector of torch",
+    ),
+    Case(
+        "map_blocks",
+        _in_blocks,
+        arrays=3,
+        dtypes=FLOATS,
+        grad=True,
+        shapes=(((7, 5), (5,), (3,)), ((2, 3, 1), (3, 1), (2, 2)), ((0,), (0,), (4,)), ((4, 9), (4, 9), (2,))),
+        oracle=lambda *arrays: _in_blocks(np, *arrays),
+        why="a function of three arrays",
     ),
     Case(
         "packbits",

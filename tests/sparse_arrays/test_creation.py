@@ -131,6 +131,21 @@ def test_triplets_are_sent_home(data: st.DataObject) -> None:
     assert A.layout.is_balanced
 
 
+@pytest.mark.parametrize("split", [0, 1])
+def test_triplets_in_split_arrays(split: int) -> None:
+    """Arrays say by themselves that each process has some; their values keep their gradients."""
+    rng = np.random.default_rng(0)
+    values, rows, columns = rng.normal(size=20), rng.integers(0, 7, 20), rng.integers(0, 5, 20)
+    data = dnd.array(values, split=0).requires_grad_()
+    A = S.csr_array((data, (dnd.array(rows, split=0), dnd.array(columns))), shape=(7, 5), split=split)
+    check(A.detach(), sp.coo_array((values, (rows, columns)), shape=(7, 5)).toarray(), split)
+    weights = rng.normal(size=5)
+    (A @ dnd.array(weights)).sum().backward()
+    np.testing.assert_allclose(data.grad.numpy(), weights[columns], rtol=1e-12)
+    with pytest.raises(ValueError, match="one length"):
+        S.csr_array((data, (dnd.array(rows[1:]), dnd.array(columns))), shape=(7, 5), split=split)
+
+
 def test_gradient_of_triplets() -> None:
     comm = dnd.get_comm()
     values = torch.arange(1.0, 4, dtype=torch.float64, requires_grad=True)

@@ -94,8 +94,8 @@ class Communicator:
     """
 
     def __init__(self, handle: Any = None, *, private: bool = False) -> None:
-        self._given = handle
-        self._private = handle if private else None
+        # Duplicated by all processes here: at the first message some may have nothing to send, and would not come.
+        self._private = handle if private or handle is None or handle.size == 1 else handle.Dup()
         self.rank: int = 0 if handle is None else handle.rank
         self.size: int = 1 if handle is None else handle.size
         self.grid = Grid(self.size)
@@ -114,8 +114,6 @@ class Communicator:
     @property
     def handle(self) -> Any:
         """The mpi4py communicator, a duplicate of the one given so that no message of ours meets one of the user's."""
-        if self._private is None:
-            self._private = self._given.Dup()
         return self._private
 
     def along(self, grid: Grid, axes: Sequence[int]) -> Communicator:

@@ -280,6 +280,15 @@ def python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.serial
+def test_the_first_message_may_concern_some_only() -> None:
+    """A rank that has nothing to send does not come to where the communicator is made."""
+    code = "import dndarray as dnd; dnd.print(dnd.ones((118, 2), split=0).reshape(-1).layout.counts)"
+    run = run_ranks(3, code, {"DNDARRAY_TIMEOUT": "20"})
+    assert run.returncode == 0, run.stderr
+    assert "(79, 79, 78)" in run.stdout
+
+
+@pytest.mark.serial
 def test_importing_does_nothing() -> None:
     code = """
 import os, sys

@@ -59,6 +59,16 @@ def rows(scale: int) -> Iterator[Row]:
             lambda a=a, x=x: dnd.linalg.cg(a, x, rtol=0.0, maxiter=ITERATIONS),
             _on_first(lambda a=theirs, x=whole: scipy.sparse.linalg.cg(a, x, rtol=0.0, maxiter=ITERATIONS)),
         )
+    a = dnd.sparse.poisson(50, 50, split=0)
+    block = dnd.random.normal(size=(2500, 64), dtype="float64", split=0)
+    theirs, beside = a.to_scipy(), block.numpy()
+    yield _compared(
+        f"{ITERATIONS} iterations of cg, 64 sides, 2-D Poisson, 2500 unknowns",
+        "SciPy, one after another",
+        OF_SCIPY,
+        lambda a=a, x=block: dnd.linalg.cg(a, x, rtol=0.0, maxiter=ITERATIONS),
+        _on_first(lambda: [scipy.sparse.linalg.cg(theirs, x, rtol=0.0, maxiter=ITERATIONS) for x in beside.T.copy()]),
+    )
     n = 100_000 // scale
     a = dnd.sparse.csr_array(
         scipy.sparse.random_array((n, n), density=10 / n, rng=np.random.default_rng(0)).tocsr(), split=0

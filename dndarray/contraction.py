@@ -92,13 +92,13 @@ class _Contract(torch.autograd.Function):
         (la, lb), labels, comm = ctx.layouts, ctx.labels, ctx.comm
         grads: list[Tensor | None] = [None, None]
         if ctx.needs_input_grad[0]:
-            grads[0] = _contracted(grad, b.conj(), (ctx.layout, lb), Labels(labels.c, labels.b, labels.a), comm, la)
+            grads[0] = contracted(grad, b.conj(), (ctx.layout, lb), Labels(labels.c, labels.b, labels.a), comm, la)
         if ctx.needs_input_grad[1]:
-            grads[1] = _contracted(a.conj(), grad, (la, ctx.layout), Labels(labels.a, labels.c, labels.b), comm, lb)
+            grads[1] = contracted(a.conj(), grad, (la, ctx.layout), Labels(labels.a, labels.c, labels.b), comm, lb)
         return *grads, None, None, None, None
 
 
-def _contracted(
+def contracted(
     a: Tensor, b: Tensor, layouts: tuple[Layout, Layout], labels: Labels, comm: Communicator, target: Layout
 ) -> Tensor:
     """The contraction of two local parts, in layout `target`; with gradient."""

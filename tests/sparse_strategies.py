@@ -63,3 +63,18 @@ def vectors(draw: st.DrawFn, shape: tuple[int, ...], dtype: Any) -> tuple[np.nda
     x = dnd.array(values)
     layout = draw(layouts(shape, x.comm.size))
     return values, dnd.DNDarray(move(x.larray, x.layout, layout, x.comm), layout, x.comm)
+
+
+@st.composite
+def keys(draw: st.DrawFn, n: int) -> Any:
+    """A slice, an integer, a mask, or numbers, along an axis of n."""
+    kind = draw(st.sampled_from(["slice", "slice", "mask", "numbers", "ascending", "integer"]))
+    if kind == "integer" and n:
+        return draw(st.integers(-n, n - 1))
+    if kind == "mask":
+        return np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)), dtype=bool)
+    if kind in ("numbers", "ascending") and n:
+        numbers = draw(st.lists(st.integers(-n, n - 1), max_size=6))
+        return np.array(sorted({i % n for i in numbers}) if kind == "ascending" else numbers, dtype=np.int64)
+    edge = st.none() | st.integers(-n - 1, n + 1)
+    return slice(draw(edge), draw(edge), draw(st.sampled_from([None, 1, 2, 3, -1, -2])))

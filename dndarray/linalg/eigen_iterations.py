@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def eigsh(
     A: Any,  # noqa: N803 - SciPy's names
     k: int = 6,
     *,
+    M: Any = None,  # noqa: N803
     sigma: float | None = None,
     which: str = "LM",
     v0: Any = None,
@@ -50,9 +52,12 @@ def eigsh(
     maxiter: int | None = None,
     tol: float = 0.0,
     return_eigenvectors: bool = True,
+    Minv: Any = None,  # noqa: N803
     OPinv: Any = None,  # noqa: N803
 ) -> Any:
     """k eigenvalues of a Hermitian matrix, and their eigenvectors, by Lanczos's method with thick restarts.
+
+    With M those of the generalised problem A x = w M x.
 
     Parameters
     ----------
@@ -60,8 +65,10 @@ def eigsh(
         Hermitian; not checked.
     k : int
         How many, up to n.
+    M : optional
+        As A; Hermitian positive definite, or semidefinite if sigma is given. The identity by default.
     sigma : float, optional
-        Find those near sigma: of the inverse of A - sigma I, to whose eigenvalues `which` then refers.
+        Find those near sigma: of the inverse of A - sigma M times M, to whose eigenvalues `which` then refers.
     which : {"LM", "SM", "LA", "SA", "BE"}
         The largest or smallest in magnitude, the algebraically largest or smallest, or half from both ends. Where the
         smallest lie inside the spectrum, "SM" is slow and may pass one over; `sigma=0` is not and does not.
@@ -74,27 +81,29 @@ def eigsh(
     tol : float
         The residual's norm, relative to the eigenvalue, with which one has converged; never less than rounding errors,
         relative to the largest eigenvalue.
-    OPinv : optional
-        The inverse of A - sigma I: an operator, a matrix or a function. By default a sparse matrix is factorised on one
-        process (`dnd.sparse.linalg.splu`), a dense one where it lies (`lu_factor`), and with others each product is a
-        solution by `minres`.
+    Minv, OPinv : optional
+        The inverse of M (used without sigma) or of A - sigma M: an operator, a matrix or a function. By default a
+        sparse matrix is factorised on one process (`dnd.sparse.linalg.splu`), a dense one where it lies (`lu_factor`),
+        and with others, or A sparse and M dense, each product is a solution by `minres`.
 
     Returns
     -------
     w : DNDarray of shape (k,)
         In ascending order, on every process.
     v : DNDarray of shape (n, k)
-        Orthonormal columns, rows dealt out as those of A. Not with `return_eigenvectors` False.
+        Orthonormal columns (in the inner product of M), rows dealt out as those of A. Not with `return_eigenvectors`
+        False.
 
     Memory: ncv + 1 vectors, and k + (ncv - k) / 2 more at restarts. Cost: for each restart about (ncv - k) / 2 products
     with A and 3 ncv^2 n / p multiplications and additions. Communication: that of A, and two all-reduces of up to
-    ncv + 1 numbers a product. Without convergence a RuntimeWarning, on every process, and the best approximations.
-    Source: Wu and Simon (2000).
+    ncv + 1 numbers a product. (With M each product is one with A and an inverse, or an inverse and M, and two with M.)
+    Without convergence a RuntimeWarning, on every process, and the best approximations. Source: Wu and Simon (2000).
 
     Raises
     ------
     LinAlgError
-        On every process, where A has NaN or infinite elements.
+        On every process, where A or M has NaN or infinite elements, where M is not positive definite, and where what is
+        inverted is singular.
 
     Examples
     --------
@@ -107,16 +116,31 @@ def eigsh(
     n = operator.shape[0]
     if which not in (*_ORDERS, "BE"):
         raise ValueError(f"`which` (={which!r}) must be one of {[*_ORDERS, 'BE']}")
+    m = None if M is None else aslinearoperator(M)
+    if m is not None and m.shape != operator.shape:
+        raise ValueError(f"`M` must have the shape of A, {operator.shape}, not {m.shape}")
     if sigma is not None:
-        operator = _inverse(A, operator, sigma, OPinv)
+        inverse = _inverse(_shifted(operator, m, sigma), OPinv, operator)
+        operator = inverse if m is None else inverse @ m
+    elif m is not None:
+        operator = _inverse(m, Minv, operator) @ operator
     space, start = space_of(operator, v0, "eigsh")
     if not 1 <= k <= n:
         raise ValueError(f"`k` (={k}) must be from 1 to the number of rows, {n}")
     ncv = min(n, max(2 * k + 1, 20)) if ncv is None else ncv
     if not (k < ncv <= n or k == ncv == n):
         raise ValueError(f"`ncv` (={ncv}) must be more than k (={k}) and at most the number of rows, {n}")
+
+    def product(a: LinearOperator, v: Tensor) -> Tensor:
+        return space.local(a.matvec(space.array(v)))
+
     with torch.no_grad():
-        values, vectors = _thick_restarts(operator, begin(space, start, ncv), k, which, tol, maxiter or 10 * n)
+        weigh = None if m is None else partial(product, m)
+        first = start if m is None or sigma is None else product(operator, start)  # without what M takes to zero
+        values, vectors = _thick_restarts(operator, begin(space, first, ncv, weigh), k, which, tol, maxiter or 10 * n)
+        if first is not start:  # rounding errors that M takes to zero have grown, but not in the product
+            weights = torch.from_numpy(1 / values).to(space.device, space.dtype)
+            vectors = space.local(operator.matmat(space.array(vectors))) * weights[:, None]
     if sigma is not None:
         values = sigma + 1 / values
     order = np.argsort(values, kind="stable")
@@ -164,36 +188,52 @@ def _thick_restarts(
     return values[order[:k]], first @ basis.rows[:ncv]
 
 
-def _inverse(a: Any, operator: LinearOperator, sigma: float, given: Any) -> LinearOperator:
-    """The inverse of A - sigma I."""
-    n = operator.shape[0]
-    layouts = operator.range_layout, operator.domain_layout
+def _shifted(a: LinearOperator, m: LinearOperator | None, sigma: float) -> LinearOperator:
+    """A - sigma M: a matrix if both are, dense or sparse ones."""
+    if not isinstance(a, MatrixOperator) or not (m is None or isinstance(m, MatrixOperator)):
+        return a - (identity(a.shape[0]) if m is None else m) * sigma
+    first = a.matrix
+    if m is None:
+        place = {"dtype": first.dtype, "comm": first.comm, "device": first.device}
+        if not isinstance(first, DNDarray):
+            from ..sparse.gallery import eye_array
+
+            return aslinearoperator(first - eye_array(a.shape[0], split=first.split, **place) * sigma)
+        return aslinearoperator(
+            first - sigma * eye(a.shape[0], split=first.layout.axes, grid=first.layout.grid, **place)
+        )
+    if isinstance(first, DNDarray) is isinstance(m.matrix, DNDarray):
+        return aslinearoperator(first - sigma * m.matrix)
+    return a - m * sigma
+
+
+def _inverse(a: LinearOperator, given: Any, like: LinearOperator) -> LinearOperator:
+    """The inverse of `a`, which may be given, on vectors that lie as those of `like`."""
+    n = a.shape[0]
+    layouts = like.range_layout, like.domain_layout
     if callable(given) and not hasattr(given, "shape"):
-        return Combined((operator,), *layouts, (n, n), given, None, None, operator.dtype)
+        return Combined((like,), *layouts, (n, n), given, None, None, a.dtype)
     if given is not None:
         return aslinearoperator(given)
-    if isinstance(operator, MatrixOperator) and hasattr(a, "diagonal_block"):
-        from ..sparse.direct import shifted_inverse
+    if isinstance(a, MatrixOperator) and not isinstance(a.matrix, DNDarray):
+        from ..sparse.direct import inverse
 
-        return shifted_inverse(a, sigma)
-    if isinstance(operator, MatrixOperator):
-        dense = operator.matrix
-        place = {"split": dense.layout.axes, "grid": dense.layout.grid, "comm": dense.comm, "device": dense.device}
-        factors = lu_factor(dense - sigma * eye(n, dtype=dense.dtype, **place))
+        return inverse(a.matrix)
+    if isinstance(a, MatrixOperator):
+        factors = lu_factor(a.matrix)
 
         def substitute(x: DNDarray) -> DNDarray:
             return lu_solve(factors, x)
 
-        return Combined((operator,), *layouts, (n, n), substitute, substitute, substitute, operator.dtype)
-    shifted = operator - identity(n) * sigma
+        return Combined((like,), *layouts, (n, n), substitute, substitute, substitute, a.dtype)
 
     def solve(x: DNDarray) -> DNDarray:
-        solution = minres(shifted, x, rtol=finfo(x.dtype).eps * 10, maxiter=20 * n)
+        solution = minres(a, x, rtol=finfo(x.dtype).eps * 10, maxiter=20 * n)
         if not solution.converged and solution.residuals[-1] > 1e-8 * solution.residuals[0]:
-            raise LinAlgError(f"A - {sigma} I is singular, or too nearly so for minres: give `OPinv`")
+            raise LinAlgError("the matrix to be inverted is singular, or too nearly so for minres: give its inverse")
         return solution.x
 
-    return Combined((operator,), *layouts, (n, n), solve, solve, None, operator.dtype)
+    return Combined((like,), *layouts, (n, n), solve, solve, None, a.dtype)
 
 
 def svds(

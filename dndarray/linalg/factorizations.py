@@ -23,10 +23,10 @@ from ..layout import Layout
 from ..manipulation import concatenate, matrix_transpose
 from ..redistribution import move
 from .adjoints import differentiable
-from .block_cyclic import cyclic, sweep
+from .block_cyclic import Columns, cyclic, sweep
 from .householder import orthogonal_columns, reflect, upper_triangle
 from .matrices import adjoint, as_matrices, each, identity_like, is_distributed_matrix, place, placement
-from .triangular import solve_triangular
+from .triangular import forward, solve_triangular, substitute
 
 __all__ = ["cholesky", "qr"]
 
@@ -39,9 +39,14 @@ class QRResult(NamedTuple):
 # --- Cholesky ---------------------------------------------------------------------------------------------------------
 
 
-def _cholesky(x: DNDarray) -> DNDarray:
-    columns = cyclic(x, lower=True)
-    local, blocks, n = columns.local, columns.blocks, columns.rows
+def _decompose(columns: Columns) -> None:
+    """Put the Cholesky factor L of a lower triangle in its place.
+
+    Rows of `columns.local` beyond the blocks are right-hand sides b, of which L^-1 b takes the place.
+
+    Communication: one broadcast for each block, of the triangle alone.
+    """
+    local, blocks, n, own = columns.local, columns.blocks, columns.rows, columns.own[-1]
 
     def shape(k: int) -> tuple[int, int]:
         return blocks[k].width, n - blocks[k].start
@@ -67,9 +72,32 @@ def _cholesky(x: DNDarray) -> DNDarray:
                 first = start + low - at
                 below = panel[:, first - blocks[k].start :]
                 local[low:high, first:].addmm_(below[:, : high - low].mH, below, alpha=-1)
+        right = local[max(own, part.start) : part.stop, blocks[k].start :]
+        forward(panel[:, : blocks[k].width], panel[:, blocks[k].width :], right)
 
     sweep(columns, len(blocks), factor, shape, apply, check)
+
+
+def _cholesky(x: DNDarray) -> DNDarray:
+    columns = cyclic(x, lower=True)
+    _decompose(columns)
     return columns.collect(x.layout, lower=True)
+
+
+def solve_definite(a: DNDarray, right: Tensor) -> tuple[Tensor, Columns]:
+    """The solutions of a x = b for a positive definite matrix, b and x being rows of a tensor, other ones on each
+    process; and the Cholesky factor.
+
+    Communication: one all-to-all of half of the matrix, and two broadcasts for each block, of the triangle alone.
+    """
+    dealt = cyclic(a, lower=True)
+    own = dealt.own[-1]
+    columns = Columns(torch.cat([dealt.local, right]), dealt.blocks, dealt.comm)
+    _decompose(columns)
+    factor = Columns(columns.local[:own], columns.blocks, columns.comm)
+    right = columns.local[own:].conj_physical()
+    substitute(factor, len(factor.blocks), right, lower=True, transposed=True, unit=False)
+    return right.conj_physical_(), factor
 
 
 def _cholesky_gradient(given: Any, found: Any, grads: Any) -> tuple[DNDarray]:
@@ -153,7 +181,7 @@ def tall_qr(x: DNDarray) -> tuple[DNDarray, DNDarray]:
     return wrap(q, layout, x.comm), wrap(r, Layout((n, n), layout.grid), x.comm)
 
 
-def _is_tall(x: DNDarray) -> bool:
+def is_tall(x: DNDarray) -> bool:
     """Whether the triangles of all processes together are smaller than each process's part."""
     m, n = x.shape
     return m >= 2 * n * x.comm.size
@@ -249,7 +277,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 def _distributed_qr(x: DNDarray, mode: str, of_q: Any, of_r: Any) -> Any:
     m, n = x.shape
-    if mode in ("reduced", "r") and _is_tall(x):
+    if mode in ("reduced", "r") and is_tall(x):
         q, r = tall_qr(x)
         r = place(r, x.layout, of_r)
         return r if mode == "r" else QRResult(place(q, x.layout, of_q), r)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .block_cyclic import Columns, panels, sweep
 
-__all__ = ["Reflections", "orthogonal_columns", "reflect", "upper_triangle"]
+__all__ = ["Reflections", "multiply", "orthogonal_columns", "reflect", "upper_triangle"]
 
 
 class Reflections(NamedTuple):
@@ -82,12 +82,16 @@ def reflect(columns: Columns) -> Reflections:
 
 
 def orthogonal_columns(columns: Columns, found: Reflections, n: int) -> Columns:
-    """The first `n` columns of Q, dealt out as those of the matrix are.
+    """The first `n` columns of Q, dealt out as those of the matrix are. Communication: as `multiply`."""
+    return multiply(columns, found, columns.identity(columns.rows, n), is_triangular=True)
+
+
+def multiply(columns: Columns, found: Reflections, x: Columns, is_triangular: bool = False) -> Columns:
+    """Q x, in place; of an upper triangular x, columns which have nothing yet where a reflection works are left out.
 
     Communication: one broadcast for each block, of the panel from its diagonal down.
     """
     blocks, m, k = columns.blocks, columns.rows, len(found.factors)
-    result = columns.identity(m, n)
     steps = sum(block.start < k for block in blocks)
 
     def panel_of(i: int) -> Tensor:
@@ -99,9 +103,9 @@ def orthogonal_columns(columns: Columns, found: Reflections, n: int) -> Columns:
     for i, panel in panels(columns, range(steps - 1, -1, -1), panel_of, shape_of):
         start, stop = blocks[i].start, min(blocks[i].stop, k)
         vectors, triangle = _compact(panel, found.factors[start:stop])
-        rows = result.local[result.own[i] :, start:]  # columns before have nothing there yet
+        rows = x.local[x.own[i] if is_triangular else 0 :, start:]
         rows.addmm_((rows @ vectors.mH) @ triangle.mT, vectors, alpha=-1)
-    return result
+    return x
 
 
 def upper_triangle(columns: Columns, k: int) -> Columns:

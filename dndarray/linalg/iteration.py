@@ -13,15 +13,20 @@ from torch import Tensor
 
 from ..array import DNDarray
 from ..elementwise import as_operand
-from ..manipulation import stack
 from ..redistribution import move
 from ..types import promote_types
 from .adjoints import differentiable
+from .lockstep import Request, Steps, in_lockstep
 from .matrices import inexact
 from .operators import LinearOperator, aslinearoperator
-from .vectors import Space
+from .vectors import Space, partial_products
 
 __all__ = ["Breakdown", "Solution", "System", "iterate"]
+
+_TOGETHER = 2**18
+"""Elements on a process of the vectors that meet an operator together: to put more side by side takes longer than it
+saves. Vectors of which these are fewer than `_FEWEST` meet it one after another."""
+_FEWEST = 8
 
 
 class Solution(tuple):
@@ -39,29 +44,35 @@ class Solution(tuple):
     converged : bool
     message : str
         How it ended.
+    infos : list of int
+        The `info` of each column of b, of which the rest tells the worst: one that did not converge, or took longest.
     """
 
     x: DNDarray
     info: int
+    infos: list[int]
     iterations: int
     residuals: list[float]
     converged: bool
     message: str
 
-    def __new__(cls, x: DNDarray, residuals: list[float], converged: bool, message: str) -> Solution:
+    def __new__(
+        cls, x: DNDarray, residuals: list[float], converged: bool, message: str, infos: list[int] | None = None
+    ) -> Solution:
         iterations = len(residuals) - 1
         info = 0 if converged else max(iterations, 1)
         self = super().__new__(cls, (x, info))
         self.x, self.info, self.iterations = x, info, iterations
         self.residuals, self.converged, self.message = residuals, converged, message
+        self.infos = [info] if infos is None else infos
         return self
 
     def at(self, x: DNDarray) -> Solution:
         """The same account of another array."""
-        return Solution(x, self.residuals, self.converged, self.message)
+        return Solution(x, self.residuals, self.converged, self.message, self.infos)
 
     def __reduce__(self) -> tuple:
-        return Solution, (self.x, self.residuals, self.converged, self.message)
+        return Solution, (self.x, self.residuals, self.converged, self.message, self.infos)
 
 
 class Breakdown(Exception):
@@ -77,53 +88,51 @@ class Limits(NamedTuple):
 
 
 class System:
-    """A x = b for a method to work on. Its `x` is updated in place; what it measures is global.
+    """A x = b with one right-hand side, for a method to work on. Its `x` is updated in place; its numbers are global.
 
-    Vectors are local tensors of `space`; `product` and `precondition` return what must not be written into.
+    Vectors are local tensors of `space`. What takes more than this process is a step of the method's, for `yield from`;
+    `product` and `precondition` give what must not be written into.
     """
 
     def __init__(
         self,
-        a: LinearOperator,
-        m: LinearOperator | None,
-        b: DNDarray,
+        space: Space,
+        b: Tensor,
+        x0: Tensor | None,
         limits: Limits,
-        x0: DNDarray | None = None,
-        callback: Callable[[Any], Any] | None = None,
+        is_preconditioned: bool,
+        callback: Callable[[Any], Any] | None,
     ) -> None:
-        dtype = inexact(b.dtype, "a solver")
-        for other in (a, m, x0):
-            dtype = dtype if other is None or other.dtype is None else promote_types(dtype, other.dtype)
-        self.space = space = Space(a.range_layout(b), dtype, b.device, b.comm)
-        self.operator, self.preconditioner, self.callback = a, m, callback
-        self.limits, self.maxiter = limits, limits.maxiter
-        self.b = space.local(b)
-        self.x = space.zeros() if x0 is None else space.local(x0).clone()
+        self.space, self.b = space, b
+        self.x = space.zeros() if x0 is None else x0.clone()
         self.started_at_zero = x0 is None
+        self.limits, self.maxiter = limits, limits.maxiter
+        self.is_preconditioned, self.callback = is_preconditioned, callback
         self.residuals: list[float] = []
         self.converged = False
+        self.message = ""
 
-    def product(self, v: Tensor) -> Tensor:
+    def product(self, v: Tensor) -> Steps[Tensor]:
         """A v."""
-        return self.space.local(self.operator.matvec(self.space.array(v)))
+        return (yield Request("product", v))
 
-    def precondition(self, v: Tensor) -> Tensor:
+    def precondition(self, v: Tensor) -> Steps[Tensor]:
         """M v."""
-        return v if self.preconditioner is None else self.space.local(self.preconditioner.matvec(self.space.array(v)))
+        return (yield Request("preconditioner", v)) if self.is_preconditioned else v
 
-    def inner(self, *pairs: tuple[Tensor, Tensor]) -> list:
+    def inner(self, *pairs: tuple[Tensor, Tensor]) -> Steps[list]:
         """Inner products, checked: LinAlgError before the first iteration is done, Breakdown later on."""
-        values = self.space.inner(*pairs)
+        values = (yield Request("sum", partial_products(pairs))).tolist()
         if not all(math.isfinite(abs(value)) for value in values):
             if len(self.residuals) < 2:
                 raise LinAlgError("A, M, b or x0 contains NaN or infinite numbers, or their product overflows")
             raise Breakdown("the iteration overflowed")
         return values
 
-    def start(self) -> Tensor:
+    def start(self) -> Steps[Tensor]:
         """The first residual, b - A x, in memory of its own. Sets the tolerance. One all-reduce."""
-        r = self.b.clone() if self.started_at_zero else self.b - self.product(self.x)
-        square_b, square_r = self.inner((self.b, self.b), (r, r))
+        r = self.b.clone() if self.started_at_zero else self.b - (yield from self.product(self.x))
+        square_b, square_r = yield from self.inner((self.b, self.b), (r, r))
         self.norm_b = math.sqrt(square_b.real)
         self.tolerance = max(self.limits.rtol * self.norm_b, self.limits.atol)
         if square_b == 0:  # as in SciPy, whatever x0 is
@@ -145,8 +154,27 @@ class System:
         """Whether there is anything to do after `start`."""
         return not self.converged and self.maxiter > 0
 
+    def run(self, method: Method) -> Steps[None]:
+        """All steps of a method, and what is to be told of its end."""
+        try:
+            yield from method(self)
+            self.message = f"not converged in {self.iterations} iterations"
+        except Breakdown as error:
+            self.message = f"the method broke down: {error}"
+        if self.converged:
+            self.message = "converged"
 
-Method = Callable[[System], None]
+    @property
+    def iterations(self) -> int:
+        return len(self.residuals) - 1
+
+    @property
+    def info(self) -> int:
+        """0, or the number of iterations that did not converge."""
+        return 0 if self.converged else max(self.iterations, 1)
+
+
+Method = Callable[[System], Steps[None]]
 
 
 def ratio(numerator: Any, denominator: Any, what: str) -> Any:
@@ -185,7 +213,7 @@ def iterate(
     callback: Callable[[Any], Any] | None = None,
     hermitian: bool = False,
 ) -> Solution:
-    """Solve a x = b by `method`, column by column, with gradients.
+    """Solve a x = b by `method`, for all columns of b at once, with gradients.
 
     `hermitian` says that the method takes Hermitian matrices only, so that the adjoint system is the same one.
     """
@@ -205,11 +233,11 @@ def iterate(
 
     def solve(op: LinearOperator, m: LinearOperator | None, right: DNDarray, *start: Any) -> Solution:
         with torch.no_grad():
-            solution = _run(method, System(op, m, right, limits, *start), right)
+            solution = _solve(method, op, m, right, limits, *start)
         if not torch.is_grad_enabled() or not (right.requires_grad or op.requires_grad):
             return solution
         # x = constant + A^-1 residual, of value zero: by b and by all that A is made of it has the derivatives of x.
-        residual = right - op.matvec(solution.x)
+        residual = right - op @ solution.x
         if not residual.requires_grad:
             return solution
 
@@ -224,22 +252,49 @@ def iterate(
         return solution.at(differentiable(lambda _: solution.x, adjoint)(residual))
 
     m = preconditioner(M, a, n)
-    if b.ndim == 1:
-        return solve(operator, m, b, x0, callback)
-    columns = [solve(operator, m, b[:, k], None if x0 is None else x0[:, k], callback) for k in range(b.shape[1])]
-    if not columns:
-        return Solution(b.copy(), [0.0], True, "there is nothing to solve")
-    worst = max(columns, key=lambda s: (not s.converged, s.iterations))
-    return worst.at(stack([s.x for s in columns], 1))
+    if b.ndim == 2 and not b.shape[1]:
+        return Solution(b.copy(), [0.0], True, "there is nothing to solve", [])
+    return solve(operator, m, b, x0, callback)
 
 
-def _run(method: Method, system: System, b: DNDarray) -> Solution:
-    message = ""
-    try:
-        method(system)
-        message = f"not converged in {len(system.residuals) - 1} iterations"
-    except Breakdown as error:
-        message = f"the method broke down: {error}"
-    x = system.space.array(system.x)
+def _products(operator: LinearOperator, vectors: list[Tensor], space: Space) -> Sequence[Tensor]:
+    """The products of an operator with vectors, as many at a time as it takes and as the cache holds."""
+    together = _TOGETHER * space.comm.size // max(1, space.layout.shape[0]) if operator.takes_columns else 1
+    step = together if together >= _FEWEST else 1
+    products: list[Tensor] = []
+    for some in (vectors[i : i + step] for i in range(0, len(vectors), step)):
+        if len(some) == 1:
+            products.append(space.local(operator.matvec(space.array(some[0]))))
+        else:
+            products += space.local(operator.matmat(space.array(torch.stack(some)))).contiguous().unbind()
+    return products
+
+
+def _solve(
+    method: Method,
+    a: LinearOperator,
+    m: LinearOperator | None,
+    b: DNDarray,
+    limits: Limits,
+    x0: DNDarray | None = None,
+    callback: Callable[[Any], Any] | None = None,
+) -> Solution:
+    """The solutions for all columns, which are found at once."""
+    dtype = inexact(b.dtype, "a solver")
+    for other in (a, m, x0):
+        dtype = dtype if other is None or other.dtype is None else promote_types(dtype, other.dtype)
+    space = Space(a.range_layout(b if b.ndim == 1 else b[:, 0]), dtype, b.device, b.comm)
+    sides = torch.atleast_2d(space.local(b)).contiguous()
+    starts = [None] * len(sides) if x0 is None else torch.atleast_2d(space.local(x0))
+    systems = [System(space, *pair, limits, m is not None, callback) for pair in zip(sides, starts, strict=True)]
+
+    def answer(what: str, operands: list[Tensor]) -> Sequence[Tensor]:
+        if what == "sum":
+            return space.totals(operands)
+        return _products(a if m is None or what == "product" else m, operands, space)
+
+    in_lockstep([system.run(method) for system in systems], answer)
+    x = space.array(systems[0].x if b.ndim == 1 else torch.stack([system.x for system in systems]))
     x = DNDarray(move(x.larray, x.layout, b.layout, b.comm), b.layout, b.comm)
-    return Solution(x, system.residuals, system.converged, "converged" if system.converged else message)
+    worst = max(systems, key=lambda s: (not s.converged, len(s.residuals)))
+    return Solution(x, worst.residuals, worst.converged, worst.message, [s.info for s in systems])

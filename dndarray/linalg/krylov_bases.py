@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..creation import zeros
 from ..elementwise import as_operand
 from ..layout import Layout
 from ..types import finfo, promote_types, real_of
+from .lockstep import Request, Steps
 from .matrices import inexact
 from .operators import LinearOperator, aslinearoperator
 from .vectors import Space
@@ -27,10 +29,13 @@ class Basis:
 
     Classical Gram-Schmidt, twice: all inner products of a pass in one all-reduce, and in the second pass the norm, too.
     That is enough for orthogonality to rounding (Giraud, Langou, Rozloznik and van den Eshof, 2005).
+
+    With `weigh`, the product with a Hermitian positive definite matrix, in the inner product of that matrix.
     """
 
-    def __init__(self, space: Space, capacity: int) -> None:
+    def __init__(self, space: Space, capacity: int, weigh: Callable[[Tensor], Tensor] | None = None) -> None:
         self.space = space
+        self.weigh = weigh or (lambda v: v)
         self.rows = space.empty(capacity + 1)
         self.size = 0
         self.complete = False
@@ -53,16 +58,29 @@ class Basis:
 
         Where nothing is new, to rounding, that norm is 0, the basis is `complete`, and stays as it is. Two all-reduces.
         """
+        steps = self.extending(v)
+        request = next(steps)
+        while True:
+            try:
+                request = steps.send(self.space.total(request.operand))
+            except StopIteration as end:
+                return end.value
+
+    def extending(self, v: Tensor) -> Steps[list]:
+        """`extend`, as a part of an iteration."""
         old, new = self.filled, self.rows[self.size]
-        first = self.space.gram(self.rows[: self.size], v)
+        first = yield Request("sum", old.conj() @ self.weigh(v))
         new.copy_(v).sub_(first @ old)
-        second = self.space.gram(self.rows[: self.size + 1], new)  # the last one is the square of its norm
+        # The last one is the square of its norm.
+        second = yield Request("sum", self.rows[: self.size + 1].conj() @ self.weigh(new))
         new.sub_(second[:-1] @ old)
         coefficients = (first + second[:-1]).tolist()
         square, lost = second[-1].real.item(), torch.linalg.vector_norm(second[:-1]).item()
         size = math.hypot(*(abs(c) for c in coefficients), math.sqrt(max(square, 0.0)))
         if not math.isfinite(size):
             raise LinAlgError("the matrix or the vectors contain NaN or infinite numbers, or a product overflows")
+        if square < -1e3 * finfo(self.space.dtype).eps * size**2:
+            raise LinAlgError("the matrix of the inner product is not positive definite")
         norm = math.sqrt(max(square - lost**2, 0.0))
         self.complete = norm <= 10 * finfo(self.space.dtype).eps * size
         if self.complete:
@@ -106,12 +124,15 @@ def space_of(operator: LinearOperator, v0: Any, name: str) -> tuple[Space, Tenso
     return space, space.random(0) if v0 is None else space.local(given)
 
 
-def begin(space: Space, v: Tensor, capacity: int) -> Basis:
+def begin(space: Space, v: Tensor, capacity: int, weigh: Callable[[Tensor], Tensor] | None = None) -> Basis:
     """A basis that begins with the direction of `v`."""
-    basis, norm = Basis(space, capacity), space.norm(v)
-    if not 0 < norm < math.inf:
-        raise LinAlgError(f"a Krylov space begins with a finite vector other than zero; the norm of this one is {norm}")
-    basis.start(v, norm)
+    basis = Basis(space, capacity, weigh)
+    square = space.inner((v, basis.weigh(v)))[0].real
+    if not 0 < square < math.inf:
+        raise LinAlgError(
+            f"a Krylov space begins with a finite vector other than zero; the square of this one's norm is {square}"
+        )
+    basis.start(v, math.sqrt(square))
     return basis
 
 

@@ -12,15 +12,16 @@ from torch import Tensor
 from .. import random
 from ..array import DNDarray, wrap
 from ..communication import Communicator
-from ..contraction import operands
+from ..contraction import contracted, operands
 from ..creation import ones
 from ..elementwise import FUNCTIONS
 from ..joining import hstack
 from ..layout import Layout
+from ..placement import Labels
 from ..redistribution import move
 from ..sorting import sort
 from .factorizations import qr
-from .matrices import adjoint, as_matrices
+from .matrices import adjoint, as_matrices, placement
 from .norms import vector_norm
 from .spectral import EighResult, SVDResult, eigh, svd
 
@@ -55,6 +56,14 @@ def _range(x: DNDarray, columns: int, power_iter: int, seed: int | None) -> DNDa
     for _ in range(power_iter):
         q = qr(x @ qr(adjoint(x) @ q).Q).Q
     return q
+
+
+def _projected(q: DNDarray, x: DNDarray) -> DNDarray:
+    """q^H x, its few rows on every process, its columns as those of `x`."""
+    layout = placement(Layout((q.shape[1], x.shape[1]), x.layout.grid), x.layout, (None, -1))
+    left = adjoint(q)
+    parts = contracted(left.larray, x.larray, (left.layout, x.layout), Labels("mk", "kn", "mn"), x.comm, layout)
+    return wrap(parts, layout, x.comm)
 
 
 def rsvd(A: Any, rank: int, n_oversamples: int = 10, power_iter: int = 0, *, seed: int | None = None) -> SVDResult:
@@ -92,8 +101,8 @@ def rsvd(A: Any, rank: int, n_oversamples: int = 10, power_iter: int = 0, *, see
     x = _matrix(A, "rsvd")
     rank = _checked(x.shape, rank, "rank")
     q = _range(x, rank + n_oversamples, power_iter, seed)
-    u, s, vh = svd(adjoint(q) @ x, full_matrices=False)
-    return SVDResult(q @ u[:, :rank], s[:rank], vh[:rank])
+    v, s, uh = svd(adjoint(_projected(q, x)), full_matrices=False)  # LAPACK likes tall matrices
+    return SVDResult(q @ adjoint(uh[:rank]), s[:rank], adjoint(v[:, :rank]))
 
 
 def reigh(
@@ -116,7 +125,7 @@ def reigh(
     x = _matrix(A, "reigh", square=True)
     rank = _checked(x.shape, n_eigenvalues, "n_eigenvalues")
     q = _range(x, rank + n_oversamples, power_iter, seed)
-    inner = adjoint(q) @ (x @ q)
+    inner = _projected(q, x @ q)
     w, v = eigh((inner + adjoint(inner)) / 2)
     chosen = sort(FUNCTIONS["abs"](w).argsort(stable=True)[len(w) - rank :])
     return EighResult(w[chosen], q @ v[:, chosen])

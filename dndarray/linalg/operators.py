@@ -64,6 +64,7 @@ class LinearOperator:
         self.shape: tuple[int, int] = (int(shape[0]), int(shape[1]))
         self.dtype: torch.dtype | None = None if dtype is None else as_dtype(dtype)
         self._matvec, self._rmatvec, self._matmat, self._rmatmat = matvec, rmatvec, matmat, rmatmat
+        self.takes_columns = matmat is not None
 
     ndim = 2
 
@@ -80,6 +81,9 @@ class LinearOperator:
 
     place: tuple[Communicator | None, torch.device | None] = (None, None)
     """The processes and the device of its matrix, if it has one."""
+
+    takes_columns: bool
+    """Whether it multiplies several columns at once, rather than one after another."""
 
     requires_grad = True
     """Whether products may depend on something that requires grad; of functions that is not known."""
@@ -239,6 +243,7 @@ class Combined(LinearOperator):
         self._layouts = range_layout, domain_layout
         self.place = parts[0].place
         self.requires_grad = any(part.requires_grad for part in parts)
+        self.takes_columns = all(part.takes_columns for part in parts)
 
     def range_layout(self, vector: DNDarray) -> Layout:
         return self._layouts[0](vector)

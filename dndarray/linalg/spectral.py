@@ -19,7 +19,7 @@ from ..elementwise import FUNCTIONS
 from ..layout import Layout
 from ..redistribution import move
 from .adjoints import Arrays, differentiable
-from .condensed import hermitian_eigh, tall_svd
+from .condensed import hermitian_eigh, svd_by_qr, tall_svd
 from .factorizations import tall_qr
 from .matrices import (
     adjoint,
@@ -95,11 +95,13 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     Communication: of stacks one redistribution if the matrices are split, and one to agree on errors. Of a single
     m x n matrix on p processes, m >= n, one redistribution if its rows are not what is split, and n all-reduces of
     together n^2 words for the singular values, n/64 of together 2 n^2 words for the vectors, and a few more (see
-    `condensed`); Vh travels to where it is to be. Where m >= 2 n p an all-gather of n^2 words from each process (TSQR)
-    comes before that, for n x n numbers then, and nothing after it if n is at most 256. Any other matrix of up to 128
-    rows and columns is brought to every process.
+    `condensed`); Vh travels to where it is to be. Where m >= 5/3 n a QR decomposition comes before that, for n x n
+    numbers then: of 2 m n words in panels, and four all-to-alls of 2 (m + n) n / p words, or where m >= 2 n p an
+    all-gather of n^2 words from each process (TSQR), and nothing after it if n is at most 256. Any other matrix of up
+    to 128 rows and columns is brought to every process.
 
     Cost: 4 m n^2 / p flops on each process for the singular values; 4 m n^2 / p, and up to 5 n^3 / p, for the vectors.
+    After a QR decomposition (2 m n^2 + 2 n^3) / p for the singular values.
 
     Examples
     --------
@@ -158,8 +160,10 @@ def _tall(x: DNDarray, full: bool) -> tuple[DNDarray, ...]:
 
 def _tall_svd(x: DNDarray, full: bool, vectors: bool) -> tuple[DNDarray, ...]:
     m, n = x.shape
-    if full or not _is_tall(m, n, x):
+    if full or 3 * m < 5 * n:
         return tall_svd(x, full, vectors)
+    if not _is_tall(m, n, x):
+        return svd_by_qr(x, vectors)
     q, r = tall_qr(x)
     if n > 2 * SMALL:
         layout = Layout(r.shape, x.comm.grid, 0)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .iteration import Breakdown, Solution, System, iterate, preconditioner, ratio
+from .lockstep import Steps
 from .operators import aslinearoperator, identity
 
 __all__ = ["cg", "fcg", "minres"]
@@ -35,7 +36,8 @@ def cg(
     ----------
     A : DNDarray, SparseArray, LinearOperator or array_like, of shape (n, n)
     b : array_like of shape (n,) or (n, k)
-        Columns are solved for one after another.
+        Columns are solved for at once, each as if it were alone. They share all-reduces, and short ones, of up to 2^15
+        elements on a process, meet A and M together. Who has converged is done. Memory is that of each.
     x0 : array_like, optional
         Where to start; at zero by default.
     rtol, atol : float
@@ -47,13 +49,14 @@ def cg(
         "jacobi", "bjacobi", "ilu0", "ic0", "sor", "schwarz", "amg", "chebyshev" (see `dnd.sparse.linalg`); Hermitian
         positive definite, too.
     callback : callable, optional
-        Called after every iteration with the current x, which is not to be changed.
+        Called after every iteration (of each column) with the current x, which is not to be changed.
 
     Returns
     -------
     (x, info) : Solution
         x is laid out as `b`. info is 0, or the number of iterations if they did not converge: x is then the last
-        approximation. The pair has attributes, too: `iterations`, `residuals`, `converged`, `message`.
+        approximation. The pair has attributes, too: `iterations`, `residuals`, `converged`, `message`, of several
+        columns those of the worst, and `infos`, of all of them.
 
     Vectors are kept as the rows of A are dealt out. Differentiable with respect to `b` and to what A is made of, be it
     the elements of a dense or a sparse matrix or what a function uses: the adjoint system is solved by the same method,
@@ -77,15 +80,15 @@ def cg(
     return iterate(_cg, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, hermitian=True)
 
 
-def _cg(s: System) -> None:
-    r = s.start()
+def _cg(s: System) -> Steps[None]:
+    r = yield from s.start()
     if not s:
         return
     p, q = s.space.zeros(), s.space.zeros()  # the search direction and its product with A
     last, alpha = math.inf, 1.0
-    u = s.precondition(r)
-    w = s.product(u)
-    rho, delta = (v.real for v in s.inner((r, u), (u, w)))
+    u = yield from s.precondition(r)
+    w = yield from s.product(u)
+    rho, delta = (v.real for v in (yield from s.inner((r, u), (u, w))))
     while True:
         beta = rho / last
         alpha = ratio(rho, delta - beta * rho / alpha, "the curvature along the search direction")
@@ -94,9 +97,9 @@ def _cg(s: System) -> None:
         s.x.add_(p, alpha=alpha)
         r.add_(q, alpha=-alpha)
         last = rho
-        u = s.precondition(r)
-        w = s.product(u)
-        rho, delta, square = (v.real for v in s.inner((r, u), (u, w), (r, r)))
+        u = yield from s.precondition(r)
+        w = yield from s.product(u)
+        rho, delta, square = (v.real for v in (yield from s.inner((r, u), (u, w), (r, r))))
         if s.done(square):
             return
         if last == 0:
@@ -122,20 +125,20 @@ def fcg(
     return iterate(_fcg, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, hermitian=True)
 
 
-def _fcg(s: System) -> None:
-    r = s.start()
+def _fcg(s: System) -> Steps[None]:
+    r = yield from s.start()
     if not s:
         return
-    z = s.precondition(r)
+    z = yield from s.precondition(r)
     p = z.clone()
     while True:
-        q = s.product(p)
-        rho, curvature = s.inner((p, r), (p, q))
+        q = yield from s.product(p)
+        rho, curvature = yield from s.inner((p, r), (p, q))
         alpha = ratio(rho, curvature.real, "the curvature along the search direction")
         s.x.add_(p, alpha=alpha)
         r.add_(q, alpha=-alpha)
-        z = s.precondition(r)
-        across, square = s.inner((q, z), (r, r))
+        z = yield from s.precondition(r)
+        across, square = yield from s.inner((q, z), (r, r))
         if s.done(square):
             return
         p.mul_(-across / curvature.real).add_(z)  # conjugate to the direction before, whatever z is
@@ -157,7 +160,7 @@ def minres(
 
     As `cg`; the system solved is (A - shift I) x = b. M must be positive definite. Each iteration minimises the
     residual in the norm of M; when to stop is decided by the Euclidean norm, as in all solvers. Communication: that of
-    A and M, and one all-reduce of four numbers an iteration.
+    A and M, and one all-reduce of five numbers an iteration.
     """
     if shift:
         operator = aslinearoperator(A)
@@ -166,20 +169,20 @@ def minres(
     return iterate(_minres, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, hermitian=True)
 
 
-def _minres(s: System) -> None:
-    r = s.start()
+def _minres(s: System) -> Steps[None]:
+    r = yield from s.start()
     if not s:
         return
     # Lanczos vectors, orthogonal in the inner product of M, are v / beta; (z, w) are (M v, A M v).
     before, v, last = s.space.zeros(), r.clone(), math.inf
-    z, w, beta, alpha, square_v, across = _lanczos_step(s, v, r)
+    z, w, beta, alpha, square_v, across = yield from _lanczos_step(s, v, before, last, r)
     older, old = s.space.zeros(), s.space.zeros()  # the last two directions in which x was changed
     cosine, sine, delta_bar, epsilon, phi_bar, square = -1.0, 0.0, 0.0, 0.0, beta, s.residuals[0] ** 2
     while True:
         direction, scale = z, ratio(1, beta, "the product of the residual with M")
         before, v = v, (w / beta).add_(v, alpha=-alpha / beta).add_(before, alpha=-beta / last)
         last = beta
-        z, w, beta, alpha_next, square_v, across = _lanczos_step(s, v, r)
+        z, w, beta, alpha_next, square_v, across = yield from _lanczos_step(s, v, before, last, r)
         # The next column of the tridiagonal matrix, rotated as those before, and a rotation more.
         delta, gamma_bar, epsilon_here = cosine * delta_bar + sine * alpha, sine * delta_bar - cosine * alpha, epsilon
         epsilon, delta_bar = sine * beta, -cosine * beta
@@ -200,11 +203,18 @@ def _minres(s: System) -> None:
         alpha = alpha_next
 
 
-def _lanczos_step(s: System, v: Tensor, r: Tensor) -> tuple[Tensor, Tensor, float, float, float, float]:
-    """M v and A M v with the numbers that come of them: the norm of v by M, the Rayleigh quotient of M v, ..."""
-    z = s.precondition(v)
-    w = s.product(z)
-    square, curvature, square_v, across = (x.real for x in s.inner((v, z), (z, w), (v, v), (r, v)))
+def _lanczos_step(
+    s: System, v: Tensor, before: Tensor, last: float, r: Tensor
+) -> Steps[tuple[Tensor, Tensor, float, float, float, float]]:
+    """M v and A M v with the numbers that come of them: the norm of v by M, the Rayleigh quotient of M v, ...
+
+    The quotient is that of A M v without the vector before, which is orthogonal to v only to rounding: so the next
+    vector is orthogonal to v whatever that was (Paige, 1972).
+    """
+    z = yield from s.precondition(v)
+    w = yield from s.product(z)
+    numbers = yield from s.inner((v, z), (z, w), (v, v), (r, v), (before, z))
+    square, curvature, square_v, across, overlap = (x.real for x in numbers)
     if square < 0:
         raise Breakdown("M is not positive definite")
-    return z, w, math.sqrt(square), curvature / square if square else 0.0, square_v, across
+    return z, w, math.sqrt(square), curvature / square - overlap / last if square else 0.0, square_v, across

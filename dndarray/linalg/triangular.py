@@ -185,6 +185,15 @@ def _where_it_lies(x: DNDarray, width: int | None) -> tuple[Columns, bool]:
     return Columns(x.larray.mT if axis == 1 else x.larray, blocks, comm), axis == 0
 
 
+def forward(corner: Tensor, below: Tensor, right: Tensor) -> None:
+    """A step of forward substitution, of right-hand sides in the rows of `right`: with the first columns of a lower
+    triangle, which are the rows of `corner` and `below`."""
+    width = len(corner)
+    x = torch.linalg.solve_triangular(corner, right[:, :width], upper=True, left=False)
+    right[:, :width] = x
+    right[:, width:].addmm_(x, below, alpha=-1)
+
+
 def substitute(columns: Columns, steps: int, right: Tensor, lower: bool, transposed: bool, unit: bool) -> None:
     """Solve for many right-hand sides, the columns of which are the rows of `right`, in place.
 

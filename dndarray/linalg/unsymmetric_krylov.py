@@ -16,6 +16,7 @@ import torch
 from ..types import finfo
 from .iteration import Breakdown, Solution, System, iterate, ratio
 from .krylov_bases import Basis
+from .lockstep import Steps
 
 __all__ = ["bicgstab", "cgs", "gmres", "ir"]
 
@@ -45,9 +46,10 @@ def gmres(
         Whether `callback` is called after every iteration with the residual's norm over that of b, or after every
         cycle with x.
 
-    Memory: `restart` + 1 vectors. Cost: a product with A and one with M, and 4 j n / p fused multiplications and
-    additions in the j-th iteration of a cycle. Communication: that of A and M, and two all-reduces an iteration, of up
-    to j + 1 numbers: classical Gram-Schmidt orthogonalisation, twice, as stable as Householder's (Giraud et al., 2005).
+    Memory: `restart` + 1 vectors for each column of b. Cost: a product with A and one with M, and 4 j n / p fused
+    multiplications and additions in the j-th iteration of a cycle. Communication: that of A and M, and two all-reduces
+    an iteration, of up to j + 1 numbers: classical Gram-Schmidt orthogonalisation, twice, as stable as Householder's
+    (Giraud et al., 2005).
     """
     if callback_type not in ("pr_norm", "x"):
         raise ValueError(f"`callback_type` (={callback_type!r}) must be 'pr_norm' or 'x'")
@@ -55,8 +57,8 @@ def gmres(
     return iterate(method, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback)
 
 
-def _gmres(s: System, restart: int, by_norm: bool) -> None:
-    r = s.start()
+def _gmres(s: System, restart: int, by_norm: bool) -> Steps[None]:
+    r = yield from s.start()
     progress, s.callback = (s.callback, None) if by_norm else (None, s.callback)
     restart = max(1, min(restart, s.space.layout.shape[0]))
     s.maxiter *= restart
@@ -68,7 +70,9 @@ def _gmres(s: System, restart: int, by_norm: bool) -> None:
         rotations: list[tuple[float, Any]] = []
         columns: list[list] = []
         for _ in range(min(restart, s.maxiter - len(s.residuals) + 1)):
-            h = basis.extend(s.product(s.precondition(basis.last)))
+            w = yield from s.precondition(basis.last)
+            w = yield from s.product(w)
+            h = yield from basis.extending(w)
             for k, (c, g) in enumerate(rotations):
                 h[k], h[k + 1] = c * h[k] + g * h[k + 1], c * h[k + 1] - g.conjugate() * h[k]
             c, g, h[-2] = _rotation(h[-2], h[-1])
@@ -81,9 +85,9 @@ def _gmres(s: System, restart: int, by_norm: bool) -> None:
             if s.residuals[-1] <= s.tolerance or basis.complete:
                 break
         y = _triangular_solution(columns, rotated)
-        s.x += s.precondition(basis.combine(y))
-        r = s.b - s.product(s.x)
-        (square,) = s.inner((r, r))
+        s.x += yield from s.precondition(basis.combine(y))
+        r = s.b - (yield from s.product(s.x))
+        (square,) = yield from s.inner((r, r))
         s.residuals.pop()
         if s.done(square):
             return
@@ -129,26 +133,27 @@ def bicgstab(
     return iterate(_bicgstab, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback)
 
 
-def _bicgstab(s: System) -> None:
-    r = s.start()
+def _bicgstab(s: System) -> Steps[None]:
+    r = yield from s.start()
     if not s:
         return
     eps = finfo(s.space.dtype).eps
     shadow, p, rho = r.clone(), r.clone(), s.residuals[0] ** 2
     while True:
-        direction = s.precondition(p)
-        v = s.product(direction)
-        alpha = ratio(rho, s.inner((shadow, v))[0], "the product of A p with the shadow residual")
+        direction = yield from s.precondition(p)
+        v = yield from s.product(direction)
+        (across,) = yield from s.inner((shadow, v))
+        alpha = ratio(rho, across, "the product of A p with the shadow residual")
         r.add_(v, alpha=-alpha)
-        change = s.precondition(r)
-        t = s.product(change)
-        on_r, square_t, square, rho_r, rho_t = s.inner((t, r), (t, t), (r, r), (shadow, r), (shadow, t))
+        change = yield from s.precondition(r)
+        t = yield from s.product(change)
+        on_r, square_t, square, rho_r, rho_t = yield from s.inner((t, r), (t, t), (r, r), (shadow, r), (shadow, t))
         omega = on_r / square_t if square_t else 0.0
         s.x.add_(direction, alpha=alpha).add_(change, alpha=omega)
         r.add_(t, alpha=-omega)
         square = square.real - abs(omega) ** 2 * square_t.real
         if math.sqrt(max(square, 0.0)) <= max(s.tolerance, 1e-4 * s.residuals[-1]):  # a difference of large numbers
-            square = s.inner((r, r))[0]
+            (square,) = yield from s.inner((r, r))
         if s.done(square):
             return
         last, rho = rho, rho_r - omega * rho_t
@@ -181,20 +186,23 @@ def cgs(
     return iterate(_cgs, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback)
 
 
-def _cgs(s: System) -> None:
-    r = s.start()
+def _cgs(s: System) -> Steps[None]:
+    r = yield from s.start()
     if not s:
         return
     shadow, u, p, rho = r.clone(), r.clone(), r.clone(), s.residuals[0] ** 2
     while True:
-        v = s.product(s.precondition(p))
-        alpha = ratio(rho, s.inner((shadow, v))[0], "the product of A p with the shadow residual")
+        v = yield from s.precondition(p)
+        v = yield from s.product(v)
+        (across,) = yield from s.inner((shadow, v))
+        alpha = ratio(rho, across, "the product of A p with the shadow residual")
         q = torch.add(u, v, alpha=-alpha)
-        direction = s.precondition(u.add_(q))
+        direction = yield from s.precondition(u.add_(q))
         s.x.add_(direction, alpha=alpha)
-        r.add_(s.product(direction), alpha=-alpha)
+        change = yield from s.product(direction)
+        r.add_(change, alpha=-alpha)
         last = rho
-        rho, square = s.inner((shadow, r), (r, r))
+        rho, square = yield from s.inner((shadow, r), (r, r))
         if s.done(square):
             return
         beta = ratio(rho, last, "the product of the residual with its shadow")
@@ -224,10 +232,12 @@ def ir(
     )
 
 
-def _ir(s: System, relaxation: float) -> None:
-    r = s.start()
+def _ir(s: System, relaxation: float) -> Steps[None]:
+    r = yield from s.start()
     while s:
-        s.x.add_(s.precondition(r), alpha=relaxation)
-        r = s.b - s.product(s.x)
-        if s.done(*s.inner((r, r))):
+        change = yield from s.precondition(r)
+        s.x.add_(change, alpha=relaxation)
+        r = s.b - (yield from s.product(s.x))
+        (square,) = yield from s.inner((r, r))
+        if s.done(square):
             return

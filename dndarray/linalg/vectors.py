@@ -7,6 +7,8 @@ in each row, so that each lies in one piece and a basis grows without moving.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,12 @@ from ..random import Generator
 from ..redistribution import move
 from ..types import can_cast, real_of
 
-__all__ = ["Space"]
+__all__ = ["Space", "partial_products"]
+
+
+def partial_products(pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """What this process's parts contribute to the inner products of pairs of vectors, the first conjugated."""
+    return torch.stack([torch.vdot(v, w) for v, w in pairs])
 
 
 class Space:
@@ -58,11 +65,17 @@ class Space:
 
     def inner(self, *pairs: tuple[Tensor, Tensor]) -> list:
         """The inner products of pairs of vectors, the first conjugated, as Python numbers. One all-reduce for all."""
-        return self.total(torch.stack([torch.vdot(v, w) for v, w in pairs])).tolist()
+        return self.total(partial_products(pairs)).tolist()
 
     def norm(self, v: Tensor) -> float:
         """The Euclidean norm. One all-reduce."""
         return abs(self.inner((v, v))[0]) ** 0.5
+
+    def totals(self, partial: Sequence[Tensor]) -> Sequence[Tensor]:
+        """`total` of several tensors, in one all-reduce."""
+        if self.along is None or len(partial) == 1:
+            return [self.total(part) for part in partial]
+        return self.total(torch.cat(list(partial))).split([len(part) for part in partial])
 
     def gram(self, v: Tensor, w: Tensor) -> Tensor:
         """Inner products of all rows of `v`, conjugated, with all of `w`, or with the vector `w`. One all-reduce."""

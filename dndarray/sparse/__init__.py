@@ -9,14 +9,14 @@ from .array import SparseArray, issparse
 from .creation import bsr_array, coo_array, csc_array, csr_array
 from .gallery import diags_array, eye_array, poisson, random_array
 from .graph import connected_components, laplacian, pagerank, reverse_cuthill_mckee, spectral_embedding
-from .joining import block_array, block_diag, hstack, kron, vstack
+from .joining import block_array, block_diag, hstack, kron, kronsum, vstack
 from .matrix_market import mmread, mmwrite
 from .methods import METHODS as METHODS  # puts them on the class
 from .npz import load_npz, save_npz
 from .products import matmul
 from .rearrangement import resplit
 from .slicing import permute
-from .structure import tril, triu
+from .structure import find, tril, triu
 
 __all__ = [
     "SparseArray",
@@ -29,9 +29,11 @@ __all__ = [
     "csr_array",
     "diags_array",
     "eye_array",
+    "find",
     "hstack",
     "issparse",
     "kron",
+    "kronsum",
     "laplacian",
     "load_npz",
     "matmul",

@@ -26,7 +26,8 @@ class SparseArray:
 
     Made by `dnd.sparse.csr_array`, `eye_array`, ... rather than by hand. Rows (split 0) or columns (split 1) are dealt
     out in blocks; with split None every process has all. The elements lie compressed along the axis that is dealt out:
-    rows of sorted columns, or columns of sorted rows; without duplicates. Reading an attribute never communicates.
+    rows of sorted columns, or columns of sorted rows; without duplicates. (A sparse product is sorted when something
+    first looks at its elements.) Reading an attribute never communicates.
 
     Parameters
     ----------
@@ -40,14 +41,12 @@ class SparseArray:
         SciPy's name of the form that `to_scipy` gives.
     """
 
-    __slots__ = ("_data", "format", "major", "pattern")
+    __slots__ = ("_data", "_pattern", "format", "major")
     __array_priority__ = 2000
     __array_ufunc__ = None  # NumPy's operators leave it to ours
     __hash__ = None  # type: ignore[assignment]  # == is elementwise
     ndim = 2
 
-    pattern: Pattern
-    """Which elements are stored; shared by matrices that differ in their values only, and with it the plans."""
     major: int
     """The axis along which elements are compressed: the split, or for split None 0 but for csc."""
     format: str
@@ -62,6 +61,7 @@ class SparseArray:
         def __sub__(self, other: Any) -> Any: ...
         def __neg__(self) -> SparseArray: ...
         def __getitem__(self, key: Any) -> Any: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
 
     def __init__(self, pattern: Pattern, data: Tensor, major: int = 0, format: str | None = None) -> None:  # noqa: A002
         if data.dtype not in DTYPES:
@@ -69,7 +69,9 @@ class SparseArray:
                 "sparse arrays hold bools, integers (unsigned of 8 bits only), float32, float64 and complex numbers of "
                 f"these, not {data.dtype}; convert with astype"
             )
-        self.pattern = pattern
+        if data.shape != (pattern.lnnz,):
+            raise ValueError(f"`data` must have the {pattern.lnnz} elements stored here, not shape {tuple(data.shape)}")
+        self._pattern = pattern
         self._data = data
         self.major = major
         self.format = format or ("csr", "csc")[major]
@@ -77,14 +79,22 @@ class SparseArray:
     # --- what it is: local, free, without side effects ------------------------------------------------------------
 
     @property
+    def pattern(self) -> Pattern:
+        """Which elements are stored; shared by matrices that differ in their values only, and with it the plans."""
+        self.sort_indices()
+        return self._pattern
+
+    @property
     def data(self) -> Tensor:
         """The values of this process's elements, compressed along `major`: a torch tensor, shared with the array."""
+        self.sort_indices()
         return self._data
 
     @data.setter
     def data(self, values: Tensor) -> None:
         if values.shape != self._data.shape:
             raise ValueError(f"`data` must have the {len(self._data)} elements stored here, not {tuple(values.shape)}")
+        self.sort_indices()
         self._data = values
 
     @property
@@ -116,35 +126,35 @@ class SparseArray:
     @property
     def layout(self) -> Layout:
         """How a dense array of the same shape would lie that lies beside this one."""
-        layout = self.pattern.layout
+        layout = self._pattern.layout
         return layout if self.major == 0 else layout.permute((1, 0))
 
     @property
     def shape(self) -> tuple[int, int]:
         """Global shape."""
-        m, n = self.pattern.shape
+        m, n = self._pattern.shape
         return (m, n) if self.major == 0 else (n, m)
 
     @property
     def lshape(self) -> tuple[int, int]:
         """Shape of this process's part."""
-        m, n = self.pattern.lshape
+        m, n = self._pattern.lshape
         return (m, n) if self.major == 0 else (n, m)
 
     @property
     def size(self) -> int:
         """Number of elements stored on all processes, as in SciPy."""
-        return self.pattern.nnz
+        return self._pattern.nnz
 
     @property
     def nnz(self) -> int:
         """Number of elements stored on all processes, zeros among them included."""
-        return self.pattern.nnz
+        return self._pattern.nnz
 
     @property
     def lnnz(self) -> int:
         """Number of elements stored on this process."""
-        return self.pattern.lnnz
+        return self._pattern.lnnz
 
     @property
     def dtype(self) -> torch.dtype:
@@ -157,26 +167,26 @@ class SparseArray:
     @property
     def comm(self) -> Communicator:
         """The processes that the array is spread over."""
-        return self.pattern.comm
+        return self._pattern.comm
 
     @property
     def split(self) -> int | None:
         """The axis that is dealt out, or None."""
-        return self.major if self.pattern.layout.is_dealt else None
+        return self.major if self._pattern.layout.is_dealt else None
 
     @property
     def has_canonical_format(self) -> bool:
-        """Whether indices are sorted without duplicates: always."""
-        return True
+        """Whether indices are sorted without duplicates, as is anything but a product that nothing has looked at."""
+        return self._pattern.is_sorted
 
     @property
     def has_sorted_indices(self) -> bool:
-        """Whether indices are sorted: always."""
-        return True
+        """Whether indices are sorted, as is anything but a product that nothing has looked at."""
+        return self._pattern.is_sorted
 
     def is_distributed(self) -> bool:
         """Whether some process holds less than all of the matrix."""
-        return self.pattern.layout.is_distributed
+        return self._pattern.layout.is_distributed
 
     @property
     def local(self) -> csr_array:
@@ -184,13 +194,13 @@ class SparseArray:
 
         Column numbers (of columns: row numbers) are global.
         """
-        part = self.pattern.local(host(self._data))
+        part = self.pattern.local(host(self.data))
         return part if self.major == 0 else part.T
 
     def diagonal_block(self) -> csr_array:
         """What couples this process's indices with each other, numbered from 0, as a SciPy array: its rows and the
         columns of the same numbers. Local."""
-        block = self.pattern.local(host(self._data))[:, self.pattern.start : self.pattern.stop]
+        block = self.pattern.local(host(self.data))[:, self.pattern.start : self.pattern.stop]
         return block if self.major == 0 else block.T.tocsr()
 
     # --- what changes nothing but the form ------------------------------------------------------------------------
@@ -203,7 +213,7 @@ class SparseArray:
         """The transpose, which shares memory: rows dealt out become columns dealt out. Local."""
         if axes is not None and tuple(axes) != (1, 0):
             raise ValueError(f"`axes` (={axes}) must be None or (1, 0)")
-        return SparseArray(self.pattern, self._data, 1 - self.major, _TRANSPOSED.get(self.format, self.format))
+        return SparseArray(self.pattern, self.data, 1 - self.major, _TRANSPOSED.get(self.format, self.format))
 
     @property
     def T(self) -> SparseArray:  # noqa: N802
@@ -217,7 +227,7 @@ class SparseArray:
 
     def conj(self) -> SparseArray:
         """The complex conjugate. Local."""
-        return self.with_data(self._data.conj().resolve_conj())
+        return self.with_data(self.data.conj().resolve_conj())
 
     conjugate = conj
 
@@ -228,25 +238,25 @@ class SparseArray:
 
     @property
     def real(self) -> SparseArray:
-        return self.with_data(self._data.real if self.dtype.is_complex else self._data)
+        return self.with_data(self.data.real if self.dtype.is_complex else self.data)
 
     @property
     def imag(self) -> SparseArray:
-        return self.with_data(self._data.imag if self.dtype.is_complex else torch.zeros_like(self._data))
+        return self.with_data(self.data.imag if self.dtype.is_complex else torch.zeros_like(self.data))
 
     def astype(self, dtype: Any, copy: bool = True) -> SparseArray:
         """The same elements in another type. Local."""
         target = as_dtype(dtype)
-        values = self._data.real if self.dtype.is_complex and not target.is_complex else self._data
+        values = self.data.real if self.dtype.is_complex and not target.is_complex else self.data
         return self.with_data(values.to(target, copy=copy))
 
     def copy(self) -> SparseArray:
         """The same values in memory of their own, without gradient history. Local."""
-        return self.with_data(self._data.detach().clone())
+        return self.with_data(self.data.detach().clone())
 
     def to(self, device: Any) -> SparseArray:
         """The same matrix with its values on another device. Local."""
-        return self.with_data(self._data.to(device))
+        return self.with_data(self.data.to(device))
 
     def asformat(self, format: str | None) -> SparseArray:  # noqa: A002
         """The same matrix under another of SciPy's names ("csr", "csc", "coo", "bsr"), dealt out as it is. Local.
@@ -262,7 +272,7 @@ class SparseArray:
 
             other = recompressed(self)
             return SparseArray(other.pattern, other.data, other.major, format)
-        return SparseArray(self.pattern, self._data, self.major, format)
+        return SparseArray(self.pattern, self.data, self.major, format)
 
     def tocsr(self) -> SparseArray:
         """As `asformat("csr")`."""
@@ -284,7 +294,10 @@ class SparseArray:
         """Nothing to do: no element is stored twice."""
 
     def sort_indices(self) -> None:
-        """Nothing to do: indices are sorted."""
+        """Order the columns of each row (the rows of each column), in place, as whatever looks at them does. Local."""
+        if not self._pattern.is_sorted:
+            order = torch.from_numpy(self._pattern.sort()).to(self.device)
+            self._data = self._data[order]
 
     # --- gradients ------------------------------------------------------------------------------------------------
 
@@ -294,7 +307,7 @@ class SparseArray:
 
     def requires_grad_(self, requires_grad: bool = True) -> SparseArray:
         """Record what is computed from the values, so that `backward` gives their gradient; in place."""
-        self._data.requires_grad_(requires_grad)
+        self.data.requires_grad_(requires_grad)
         return self
 
     @property
@@ -305,7 +318,7 @@ class SparseArray:
 
     def detach(self) -> SparseArray:
         """The same matrix without gradient history."""
-        return self.with_data(self._data.detach())
+        return self.with_data(self.data.detach())
 
     # --- Python's protocols ---------------------------------------------------------------------------------------
 
@@ -320,7 +333,7 @@ class SparseArray:
         here = (
             ""
             if self.split is None
-            else f", {('rows', 'columns')[self.major]} {self.pattern.start}:{self.pattern.stop}"
+            else f", {('rows', 'columns')[self.major]} {self._pattern.start}:{self._pattern.stop}"
         )
         grad = ", requires_grad=True" if self.requires_grad else ""
         return (

@@ -176,8 +176,9 @@ def inv(A: Any) -> SparseArray:  # noqa: N803
     n = a.shape[0]
     factors = splu(a)
     whole = None
-    if factors.factors is not None:
-        whole = scipy.sparse.csr_array(factors._on_first(np.eye(n, dtype=host(a.data[:0]).dtype), "N"))
+    with agreed(a.comm):
+        if factors.factors is not None:
+            whole = scipy.sparse.csr_array(factors._on_first(np.eye(n, dtype=host(a.data[:0]).dtype), "N"))
     empty = scipy.sparse.csr_array((0, n), dtype=host(a.data[:0]).dtype)
     rows = csr_array(whole if whole is not None else empty, is_split=0, comm=a.comm, device=a.device)
     return rows.resplit(a.split)
@@ -199,15 +200,13 @@ def spsolve_triangular(A: Any, b: Any, lower: bool = True, unit_diagonal: bool =
     return spsolve(part, b, **natural)
 
 
-def shifted_inverse(a: SparseArray, sigma: Any) -> LinearOperator:
-    """The inverse of A - sigma I as an operator, for `eigsh`."""
+def inverse(a: SparseArray) -> LinearOperator:
+    """The inverse as an operator, by `splu`."""
     operator = aslinearoperator(a)
-    dtype = torch.promote_types(a.dtype, torch.complex64) if isinstance(sigma, complex) else a.dtype
-    identity = eye_array(a.shape[0], dtype=dtype, split=a.split, comm=a.comm)
-    factors = splu(a.detach() - sigma * identity)
+    factors = splu(a.detach())
 
     def backward(x: DNDarray) -> DNDarray:
         return factors.solve(x, "H")
 
     layouts = operator.range_layout, operator.domain_layout
-    return Combined((operator,), *layouts, a.shape, factors.solve, backward, factors.solve, dtype, backward)
+    return Combined((operator,), *layouts, a.shape, factors.solve, backward, factors.solve, a.dtype, backward)

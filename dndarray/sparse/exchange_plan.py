@@ -132,6 +132,17 @@ class Plan:
         outside = np.searchsorted(self.halo, columns[~own]).astype(kind)
         return near, [Block(chosen, selection(entries[~own]), (starts - inner).astype(kind), outside)]
 
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """The column of each of the pattern's elements, counted among the own columns and the halo's, in order."""
+        columns = self.pattern.indices
+        before = int(np.searchsorted(self.halo, self.start))
+        counted = (columns - columns.dtype.type(self.start - before)).astype(columns.dtype, copy=False)
+        far = np.flatnonzero((columns < self.start) | (columns >= self.start + self.width))
+        place = np.searchsorted(self.halo, columns[far])
+        counted[far] = np.where(place < before, place, place + self.width)
+        return counted
+
     @property
     def words(self) -> tuple[int, int]:
         """How many elements of a vector this process sends, and in how many messages."""

@@ -12,9 +12,10 @@ from ..collectives import use_in_split
 from ..types import result_type
 from .array import SparseArray, issparse
 from .creation import csr_array
+from .gallery import eye_array
 from .rearrangement import assembled, from_local, major_layout, recompressed, resplit
 
-__all__ = ["block_array", "block_diag", "hstack", "kron", "vstack"]
+__all__ = ["block_array", "block_diag", "hstack", "kron", "kronsum", "vstack"]
 
 
 class _Piece(NamedTuple):
@@ -126,3 +127,17 @@ def kron(A: Any, B: Any, format: str | None = None) -> SparseArray:  # noqa: A00
     counts = None if A.pattern.counts is None else [n * p for n in A.pattern.counts]
     layout = major_layout((A.shape[0] * p, A.shape[1] * q), A.comm, A.split is not None, counts)
     return from_local(layout, A.comm, rows, columns, values, 0, "csr").asformat(format)
+
+
+def kronsum(A: Any, B: Any, format: str | None = None) -> SparseArray:  # noqa: A002
+    """The Kronecker sum of two square matrices, kron(I, A) + kron(B, I), dealt out as B is.
+
+    Communication: as `kron`, twice, and `resplit` of A's term where B is dealt out and A is not. Differentiable.
+    """
+    A, B = _sparse(A), _sparse(B)
+    for M in (A, B):
+        if M.shape[0] != M.shape[1]:
+            raise ValueError(f"kronsum takes square matrices, not of shape {M.shape}")
+    place = {"dtype": result_type(A.dtype, B.dtype), "comm": B.comm, "device": B.device}
+    first = kron(eye_array(B.shape[0], split=B.split, **place), A)
+    return (kron(B, eye_array(A.shape[0], **place)) + first).asformat(format)

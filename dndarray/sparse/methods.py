@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import elementwise, products, rearrangement, reductions, slicing, structure
+from . import assignment, elementwise, products, rearrangement, reductions, slicing, structure
 from .array import SparseArray
 
 __all__ = ["METHODS"]
@@ -40,6 +40,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     **{f"__r{op}__": elementwise.binary(name, reflected=True) for op, name in OPERATORS.items()},
     **{f"__{op}__": elementwise.unary(name) for op, name in (("neg", "negative"), ("pos", "positive"), ("abs", "abs"))},
     "__getitem__": slicing.getitem,
+    "__setitem__": assignment.setitem,
     "permute": slicing.permute,
     "resplit": rearrangement.resplit,
     "to_dense": rearrangement.to_dense,
@@ -47,7 +48,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "toarray": rearrangement.toarray,
     "todense": rearrangement.to_dense,
     **{name: getattr(reductions, name) for name in reductions.__all__},
-    **{name: getattr(structure, name) for name in structure.__all__ if name not in ("kept", "offsets")},
+    **{name: getattr(structure, name) for name in structure.__all__ if name not in ("find", "kept", "offsets")},
 }
 
 for _name, _function in METHODS.items():

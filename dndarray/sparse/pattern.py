@@ -50,29 +50,42 @@ class Pattern:
         Where each of this process's rows begins, and the (global) columns of its elements.
     nnz
         Number of elements on all processes together.
+    is_sorted
+        Whether the columns ascend already. (`SparseArray` sorts a pattern before it shows it to anybody.)
     """
 
-    __slots__ = ("_plans", "_rows", "comm", "indices", "indptr", "layout", "nnz", "routes")
+    __slots__ = ("_plans", "_rows", "comm", "indices", "indptr", "is_sorted", "layout", "nnz", "routes")
 
-    def __init__(self, layout: Layout, comm: Communicator, indptr: np.ndarray, indices: np.ndarray, nnz: int) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        comm: Communicator,
+        indptr: np.ndarray,
+        indices: np.ndarray,
+        nnz: int,
+        is_sorted: bool = True,
+    ) -> None:
         kind = index_type(len(indices), layout.shape[1])
         self.layout = layout
         self.comm = comm
         self.indptr = np.ascontiguousarray(indptr, dtype=kind)
         self.indices = np.ascontiguousarray(indices, dtype=kind)
         self.nnz = nnz
+        self.is_sorted = is_sorted
         self._plans: dict[Any, Plan] = {}
         self.routes: dict[Any, Any] = {}
         """How operands in some layouts meet this pattern (see `products`)."""
         self._rows: np.ndarray | None = None
 
     @classmethod
-    def make(cls, layout: Layout, comm: Communicator, indptr: np.ndarray, indices: np.ndarray) -> Pattern:
+    def make(
+        cls, layout: Layout, comm: Communicator, indptr: np.ndarray, indices: np.ndarray, is_sorted: bool = True
+    ) -> Pattern:
         """The pattern of these parts. Communication: one all-reduce of a number if rows are dealt out."""
         nnz = len(indices)
         if layout.is_dealt:
             nnz = int(comm.allreduce(torch.tensor(nnz)))
-        return cls(layout, comm, indptr, indices, nnz)
+        return cls(layout, comm, indptr, indices, nnz, is_sorted)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -118,6 +131,13 @@ class Pattern:
     def places(self) -> csr_array:
         """This process's rows with the number of each element, counted from one, as its value."""
         return self.local(np.arange(1, self.lnnz + 1, dtype=np.int64))
+
+    def sort(self) -> np.ndarray:
+        """Let the columns of each row ascend, in place; the number of the element that comes at each place."""
+        elements = csr_array((np.arange(self.lnnz), self.indices, self.indptr), shape=self.lshape)
+        elements.sort_indices()
+        self.indices, self.is_sorted = elements.indices, True
+        return elements.data
 
     def find(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Where these elements (local rows, global columns) are among this process's values; -1 for what is not."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,17 +77,23 @@ def _blockwise(a: SparseArray, forward: Local, backward: Local) -> LinearOperato
 def _solving(name: str, a: SparseArray, make: Callable[[csr_array], tuple[Local, Local]]) -> LinearOperator:
     """What `make` makes of this process's block; Jacobi's where it cannot, and a warning everywhere."""
     block = a.diagonal_block()
-    failure = None
+    failure: Exception | None = None
+    fatal = False
     try:
         forward, backward = make(block) if block.shape[0] else (np.copy, np.copy)
-    except (ZeroDivisionError, RuntimeError, np.linalg.LinAlgError) as error:  # of SuperLU: exactly singular
+    except Exception as error:
         failure = error
+        fatal = not isinstance(error, (ZeroDivisionError, RuntimeError, LinAlgError))  # of SuperLU: exactly singular
         forward, backward = _scaling(block.diagonal())
-    failures = a.comm.allreduce(torch.tensor(int(failure is not None)))
+    failures, fatalities = a.comm.allreduce(torch.tensor([failure is not None, fatal], dtype=torch.int64)).tolist()
+    if fatalities:
+        with agreed(a.comm):
+            if failure is not None and fatal:
+                raise failure
     if failures:
         here = f"; here: {failure}" if failure is not None else ""
         warnings.warn(
-            f"{name} broke down on {int(failures)} of {a.comm.size} processes, which take Jacobi's instead{here}",
+            f"{name} broke down on {failures} of {a.comm.size} processes, which take Jacobi's instead{here}",
             RuntimeWarning,
             stacklevel=3,
         )
@@ -203,8 +210,10 @@ def sor(A: Any, omega: float = 1.0, symmetric: bool = True) -> LinearOperator:  
     return _solving("sor", _checked(A, "sor"), make)
 
 
-def schwarz(A: Any, overlap: int = 0) -> LinearOperator:  # noqa: N803
+def schwarz(A: Any, overlap: int = 0, **options: Any) -> LinearOperator:  # noqa: N803
     """Additive Schwarz: the inverse of each process's block, by SciPy's sparse LU; the sum of them where they overlap.
+
+    `options` are those of `scipy.sparse.linalg.splu`.
 
     With `overlap` 1 a block takes in the indices that its rows couple to, with 2 those that these couple to, and so on;
     each costs a product of sparse matrices to set up. Applying it then costs two exchanges with neighbours.
@@ -213,18 +222,19 @@ def schwarz(A: Any, overlap: int = 0) -> LinearOperator:  # noqa: N803
     if overlap < 0:
         raise ValueError(f"`overlap` (={overlap}) must not be negative")
     if not overlap:
-        return _solving("schwarz", a, _direct)
+        return _solving("schwarz", a, partial(_direct, **options))
     rows = a.resplit(0)
     index = np.arange(rows.pattern.start, rows.pattern.stop)
     choice = _choice(index, rows)
     for _ in range(overlap):
         index = np.union1d(index, (choice @ rows).local.indices)
         choice = _choice(index, rows)
+    block = (choice @ rows).local[:, index]
     solvers: tuple[Local, Local] = (np.copy, np.copy)
     with agreed(a.comm):
         if len(index):
             try:
-                solvers = _direct((choice @ rows).local[:, index])
+                solvers = _direct(block, **options)
             except RuntimeError as error:  # of SuperLU
                 raise LinAlgError(f"the block of a process, with its overlap, is singular: {error}") from None
     back, dtype = choice.H, numpy_dtype(a.dtype)
@@ -233,7 +243,8 @@ def schwarz(A: Any, overlap: int = 0) -> LinearOperator:  # noqa: N803
         def apply(x: DNDarray) -> DNDarray:
             y = choice @ x
             part = torch.from_numpy(solve(host(y.larray.contiguous()).astype(dtype, copy=False)))
-            return back @ wrap(part.to(x.device), y.layout, y.comm)
+            summed = back @ wrap(part.to(x.device), y.layout, y.comm)
+            return wrap(move(summed.larray, summed.layout, x.layout, x.comm), x.layout, x.comm)
 
         return apply
 
@@ -246,8 +257,8 @@ def _choice(index: np.ndarray, like: SparseArray) -> SparseArray:
     return distributed_csr(ones.astype(numpy_dtype(like.dtype)), is_split=0, comm=like.comm, device=like.device)
 
 
-def _direct(block: csr_array) -> tuple[Local, Local]:
-    factors = splu(block.tocsc())
+def _direct(block: csr_array, **options: Any) -> tuple[Local, Local]:
+    factors = splu(block.tocsc(), **options)
     return factors.solve, lambda x: factors.solve(x, "H")
 
 

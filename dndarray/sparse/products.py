@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ..array import DNDarray, wrap
-from ..collectives import needs_grad
+from ..collectives import needs_grad, use_in_split
 from ..elementwise import as_operand
 from ..layout import Layout
 from ..memory import fresh
@@ -243,7 +243,8 @@ def matmul(A: SparseArray, x: Any) -> Any:
     A : SparseArray
     x : DNDarray or SparseArray
         Of shape (n,) or (n, k). Dealt out along its first axis by any counts it stays where it is; replicated it costs
-        no message; in other layouts it is redistributed first (one exchange).
+        no message, nor do columns that are dealt out beside a replicated matrix, and the product's are dealt out
+        likewise; in other layouts it is redistributed first (one exchange).
 
     Notes
     -----
@@ -259,7 +260,7 @@ def matmul(A: SparseArray, x: Any) -> Any:
         return multiply(A, x)
     x = _operand(A, x)
     if A.split is None and x.layout.is_dealt:
-        return matmul(A.resplit(A.major), x)
+        return matmul(A.resplit(A.major), x) if 0 in x.layout.axes else _columnwise(A, x)
     operand, plan, result = _route(A, x.layout)
     a, local = A.data, move(x.larray, x.layout, operand, x.comm)
     a = a if a.dtype is local.dtype else a.to(local.dtype)
@@ -268,6 +269,14 @@ def matmul(A: SparseArray, x: Any) -> Any:
     else:
         y = (_forward if A.major == 0 else _reverse)(a, local, plan)
     return wrap(y, result, A.comm)
+
+
+def _columnwise(A: SparseArray, x: DNDarray) -> DNDarray:
+    """The product of a replicated matrix with columns that are dealt out: each process multiplies its own."""
+    dealt = [g for g, axis in enumerate(x.layout.axes) if axis is not None]
+    values = use_in_split(A.data, x.comm.along(x.layout.grid, dealt)).to(x.dtype)
+    product = (_Forward if A.major == 0 else _Reverse).apply(values, x.larray, A.pattern.plan(None))
+    return wrap(product, x.layout.derive((A.shape[0], x.shape[1]), [None, 1]), x.comm)
 
 
 def reverse_matmul(A: SparseArray, x: Any) -> DNDarray:

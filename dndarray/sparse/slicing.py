@@ -23,7 +23,7 @@ from .exchange_plan import selection, spans
 from .pattern import Pattern, picked
 from .rearrangement import assembled, major_layout, resplit
 
-__all__ = ["getitem", "permute"]
+__all__ = ["getitem", "index_of", "pairs_of", "permute", "two_keys"]
 
 Index = range | np.ndarray
 
@@ -31,23 +31,24 @@ Index = range | np.ndarray
 def getitem(A: SparseArray, key: Any) -> Any:
     """What `A[key]` gives: a sparse matrix, or of two integers an element, of two arrays of them a dense vector.
 
-    One integer gives a matrix of one row or column. Arrays of numbers and masks must be the same on every process.
+    One integer gives a matrix of one row or column, for ours have two axes always. (Of SciPy's `csr_array` one is left,
+    of its `csr_matrix` two.) Arrays of numbers and masks must be the same on every process.
 
     Communication: one all-reduce of a number for slices and masks (besides, to make the only row of those dealt out
     whole, three all-gathers); one all-reduce for elements; for numbers that do not ascend along what is dealt out one
     all-to-all of counts, one of elements and one all-reduce. Differentiable.
     """
-    rows, columns = _two_keys(key)
+    rows, columns = two_keys(key)
     if not isinstance(rows, slice) and not isinstance(columns, slice):
         return _elements(A, rows, columns)
-    keys = [_index(k, n, axis) for axis, (k, n) in enumerate(zip((rows, columns), A.shape, strict=True))]
+    keys = [index_of(k, n, axis) for axis, (k, n) in enumerate(zip((rows, columns), A.shape, strict=True))]
     major, minor = keys[A.major], keys[1 - A.major]
     single = isinstance((rows, columns)[A.major], (int, np.integer)) and A.split is not None
     result = _selected(A, major, minor)
     return resplit(result, None) if single else result
 
 
-def _two_keys(key: Any) -> tuple[Any, Any]:
+def two_keys(key: Any) -> tuple[Any, Any]:
     entries = list(key) if isinstance(key, tuple) else [key]
     if any(e is None for e in entries):
         raise IndexError("sparse arrays have two axes; an index cannot add one")
@@ -77,7 +78,7 @@ def _plain(entry: Any) -> Any:
     return array if array.dtype.kind == "b" else array.astype(np.int64)
 
 
-def _index(key: Any, n: int, axis: int) -> Index:
+def index_of(key: Any, n: int, axis: int) -> Index:
     """The numbers that a key names along an axis."""
     if isinstance(key, slice):
         return range(*key.indices(n))
@@ -166,16 +167,25 @@ def _reordered(A: SparseArray, index: np.ndarray) -> SparseArray:
     return assembled(layout, A.comm, np.repeat(targets, lengths), columns, values, A.major, A.format)
 
 
-def _elements(A: SparseArray, rows: Any, columns: Any) -> DNDarray:
-    """Elements by their numbers, on every process."""
+def pairs_of(A: SparseArray, rows: Any, columns: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of rows and columns that two keys without a slice name, paired; of two integers in no dimension."""
     pair = [
-        np.atleast_1d(np.asarray(_index(k, n, a), dtype=np.int64))
-        for a, (k, n) in enumerate(zip((rows, columns), A.shape, strict=True))
+        np.asarray(index_of(k, n, axis), dtype=np.int64)
+        for axis, (k, n) in enumerate(zip((rows, columns), A.shape, strict=True))
     ]
+    i, j = (p[0] if isinstance(k, int) else p for k, p in zip((rows, columns), pair, strict=True))
     try:
-        i, j = np.broadcast_arrays(*pair)
+        i, j = np.broadcast_arrays(i, j)
     except ValueError:
         raise IndexError(f"{len(pair[0])} rows and {len(pair[1])} columns do not make pairs") from None
+    return i, j
+
+
+def _elements(A: SparseArray, rows: Any, columns: Any) -> DNDarray:
+    """Elements by their numbers, on every process."""
+    i, j = pairs_of(A, rows, columns)
+    shape = i.shape
+    i, j = i.ravel(), j.ravel()
     i, j = (i, j) if A.major == 0 else (j, i)
     pattern = A.pattern
     places = np.full(len(i), -1)
@@ -184,7 +194,6 @@ def _elements(A: SparseArray, rows: Any, columns: Any) -> DNDarray:
     values = picked(A.data, places)
     if A.split is not None:
         values = all_reduce(values, A.comm)
-    shape = () if isinstance(rows, int) and isinstance(columns, int) else (len(i),)
     return wrap(values.reshape(shape), Layout(shape, A.comm.grid), A.comm)
 
 
@@ -201,7 +210,7 @@ def permute(A: SparseArray, rows: Any = None, columns: Any = "as rows") -> Spars
         columns = rows
     keys: list[Any] = []
     for axis, (order, n) in enumerate(zip((rows, columns), A.shape, strict=True)):
-        index = range(n) if order is None else np.asarray(_index(_plain(order), n, axis), dtype=np.int64)
+        index = range(n) if order is None else np.asarray(index_of(_plain(order), n, axis), dtype=np.int64)
         if order is not None and (len(index) != n or not (np.bincount(index, minlength=n) == 1).all()):
             raise ValueError(f"`{('rows', 'columns')[axis]}` must hold each of the numbers 0 to {n - 1} once")
         keys.append(index)

@@ -32,7 +32,7 @@ def multiply(A: SparseArray, B: SparseArray) -> SparseArray:
     Communication: messages between neighbours for the lengths of these rows, one all-to-all for their elements (two if
     values require grad), one all-reduce of a number; the plan of a new pattern besides. An operand that is dealt out
     along the other axis is redistributed first. Differentiable in the values of both, with memory for every
-    multiplication.
+    multiplication. As in SciPy the elements of the product are sorted when that is needed, and not before.
     """
     if A.shape[1] != B.shape[0]:
         raise ValueError(
@@ -42,7 +42,7 @@ def multiply(A: SparseArray, B: SparseArray) -> SparseArray:
         raise ValueError("the two matrices live on different communicators")
     split = A.split if A.split is not None else B.split
     if split == 1:
-        return _by_rows(resplit(B, 1).T, A.T).T
+        return _by_rows(resplit(B, 1).T, A.T, 1)
     return _by_rows(resplit(A, split) if split == 0 else _in_rows(A), B)
 
 
@@ -51,8 +51,8 @@ def _in_rows(A: SparseArray) -> SparseArray:
     return A if A.major == 0 else recompressed(A)
 
 
-def _by_rows(A: SparseArray, B: SparseArray) -> SparseArray:
-    """The product of a matrix of compressed rows, dealt out or not, and any."""
+def _by_rows(A: SparseArray, B: SparseArray, major: int = 0) -> SparseArray:
+    """The product of a matrix of compressed rows, dealt out or not, and any; its transpose for `major` 1."""
     B = _in_rows(B) if B.split is None else resplit(B, 0)
     common = result_type(A.dtype, B.dtype)
     a, b = A.data.to(common), B.data.to(common)
@@ -68,14 +68,16 @@ def _by_rows(A: SparseArray, B: SparseArray) -> SparseArray:
     if structural:  # nothing may cancel
         left.data, right.data = (np.ones(len(m.data), dtype=np.float32) for m in (left, right))
     product = left @ right
-    product.sort_indices()
+    if structural:
+        product.sort_indices()
     layout = major_layout((A.shape[0], B.shape[1]), A.comm, A.split is not None, A.pattern.counts)
-    pattern = Pattern.make(layout, A.comm, product.indptr, product.indices)
+    is_sorted = bool(product.has_sorted_indices)  # by SciPy's algorithm they hardly ever are
+    pattern = Pattern.make(layout, A.comm, product.indptr, product.indices, is_sorted)
     if structural:
         values = _expanded(pattern, A.pattern, columns, right, a, b)
     else:
         values = torch.from_numpy(product.data.astype(host(a[:0]).dtype, copy=False)).to(A.device)
-    return SparseArray(pattern, values, 0, A.format if A.format != "csc" else "csr")
+    return SparseArray(pattern, values, major, A.format if A.format in ("coo", "bsr") else ("csr", "csc")[major])
 
 
 def _touched_rows(P: Pattern, Q: Pattern, values: Tensor) -> tuple[np.ndarray, csr_array, Tensor]:
@@ -99,10 +101,9 @@ def _touched_rows(P: Pattern, Q: Pattern, values: Tensor) -> tuple[np.ndarray, c
         columns, arrived = (t[0] for t in route(leaving[None], values[chosen.to(values.device)][None]))
     else:
         columns, arrived = leaving[:0], values[:0]
-    own = P.indices - P.indices.dtype.type(plan.start)
     if not len(plan.halo):
         # Who gets nothing may have sent something, whose gradient comes back.
-        return own, Q.local(host(values)), torch.cat([values, arrived]) if needs_grad(arrived) else values
+        return plan.columns, Q.local(host(values)), torch.cat([values, arrived]) if needs_grad(arrived) else values
     before = int(np.searchsorted(plan.halo, plan.start))
     cut = int(halo[:before].sum())
     widths = np.concatenate([halo[:before].numpy(), lengths, halo[before:].numpy()])
@@ -112,11 +113,7 @@ def _touched_rows(P: Pattern, Q: Pattern, values: Tensor) -> tuple[np.ndarray, c
     )
     starts = np.concatenate([[0], np.cumsum(widths)]).astype(kind)
     rows = csr_array((indices, indices, starts), shape=(len(widths), Q.shape[1]))
-    far = (own < 0) | (own >= plan.width)
-    counted = own.astype(index_type(len(widths), P.lnnz)) + before
-    place = np.searchsorted(plan.halo, P.indices[far])
-    counted[far] = np.where(place < before, place, place + plan.width)
-    return counted, rows, torch.cat([arrived[:cut], values, arrived[cut:]])
+    return plan.columns, rows, torch.cat([arrived[:cut], values, arrived[cut:]])
 
 
 def _places(part: Selection) -> slice | np.ndarray:

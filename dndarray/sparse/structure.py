@@ -11,7 +11,18 @@ from .array import SparseArray
 from .kernels import host
 from .pattern import Pattern, picked
 
-__all__ = ["count_nonzero", "diagonal", "eliminate_zeros", "kept", "nonzero", "offsets", "trace", "tril", "triu"]
+__all__ = [
+    "count_nonzero",
+    "diagonal",
+    "eliminate_zeros",
+    "find",
+    "kept",
+    "nonzero",
+    "offsets",
+    "trace",
+    "tril",
+    "triu",
+]
 
 
 def kept(A: SparseArray, keep: np.ndarray) -> SparseArray:
@@ -68,7 +79,7 @@ def triu(A: SparseArray, k: int = 0) -> SparseArray:
 def eliminate_zeros(A: SparseArray) -> None:
     """Store no element that is zero any more; in place. Communication: one all-reduce of a number."""
     found = kept(A, host(A.data) != 0)
-    A.pattern, A._data = found.pattern, found._data
+    A._pattern, A._data = found.pattern, found.data
 
 
 def count_nonzero(A: SparseArray, axis: int | None = None) -> DNDarray:
@@ -91,3 +102,9 @@ def nonzero(A: SparseArray) -> tuple[DNDarray, DNDarray]:
         counts = A.comm.allgather(torch.tensor(len(rows))).tolist()
         layout = Layout((sum(counts),), A.comm.grid, 0, [counts])
     return wrap(rows, layout, A.comm), wrap(columns, layout, A.comm)
+
+
+def find(A: SparseArray) -> tuple[DNDarray, DNDarray, DNDarray]:
+    """Rows, columns and values of the elements that are not zero, as `nonzero` gives them. Communication: as there."""
+    rows, columns = nonzero(A)
+    return rows, columns, wrap(A.data[A.data.detach() != 0], rows.layout, A.comm)

@@ -52,6 +52,55 @@ def test_near_a_shift() -> None:
         assert np.abs(HERMITIAN[0] @ v.numpy() - v.numpy() * w.numpy()).max() < 1e-6
 
 
+MASSES = [np.eye(N) + 0.3 * h @ h.conj().T / N for h in (REAL[:, :20], COMPLEX[:, :20])]
+
+
+@pytest.mark.parametrize("case", [0, 1])
+@pytest.mark.parametrize("kind", ["dense", "sparse", "functions"])
+def test_generalised(case: int, kind: str) -> None:
+    n = 12 if kind == "functions" else N  # of which each product is a solution by minres
+    matrix, mass = HERMITIAN[case][:n, :n], MASSES[case][:n, :n]
+    every = scipy.linalg.eigh(matrix, mass, eigvals_only=True)
+    make: Any = {
+        "dense": lambda x: dnd.array(x, split=1),
+        "sparse": lambda x: dnd.sparse.csr_array(x, split=0),
+        "functions": lambda x: LinearOperator(x.shape, lambda v: dnd.array(x, split=0) @ v, dtype=str(x.dtype)),
+    }[kind]
+    a, m = make(matrix), make(mass)
+    nearest = np.sort(every[np.argsort(abs(every - 0.3))[:3]])
+    tolerance = {"rtol": 1e-8, "atol": 1e-9}
+    for options, expected in (({"which": "LA"}, every[-3:]), ({"which": "SA"}, every[:3]), ({"sigma": 0.3}, nearest)):
+        w, v = eigsh(a, 3, M=m, **options)
+        np.testing.assert_allclose(w.numpy(), expected, **tolerance)
+        vectors = v.numpy()
+        np.testing.assert_allclose(vectors.conj().T @ mass @ vectors, np.eye(3), atol=1e-10)
+        assert np.abs(matrix @ vectors - mass @ vectors * w.numpy()).max() < 1e-6
+
+
+def test_generalised_with_given_inverses_and_without_mass() -> None:
+    matrix, mass = HERMITIAN[0] + 40 * np.eye(N), MASSES[0]
+    every = scipy.linalg.eigh(matrix, mass, eigvals_only=True)
+    a, m = dnd.array(matrix, split=0), dnd.array(mass, split=0)
+    inverse = dnd.array(np.linalg.inv(mass), split=0)
+    for given in (inverse, lambda x: inverse @ x):
+        np.testing.assert_allclose(eigsh(a, 2, M=m, Minv=given, which="LA")[0].numpy(), every[-2:], rtol=1e-10)
+    inverse = dnd.array(np.linalg.inv(matrix - 2 * mass), split=0)
+    w = eigsh(a, 2, M=m, sigma=2.0, OPinv=inverse, return_eigenvectors=False)
+    np.testing.assert_allclose(w.numpy(), np.sort(every[np.argsort(abs(every - 2))[:2]]), rtol=1e-10)
+    # Masses may be zero where sigma is given: their eigenvalues are infinite.
+    partly = np.diag(np.arange(N) % 3 != 0).astype(float)
+    values = 1 / scipy.linalg.eigh(partly, matrix, eigvals_only=True)[-4:][::-1]
+    w, v = eigsh(dnd.sparse.csr_array(matrix, split=0), 4, M=dnd.sparse.csr_array(partly, split=1), sigma=0.0)
+    np.testing.assert_allclose(w.numpy(), values, rtol=1e-9)
+    assert np.abs(matrix @ v.numpy() - partly @ v.numpy() * w.numpy()).max() < 1e-7
+    with pytest.raises(LinAlgError, match="positive definite|singular"):
+        eigsh(a, 2, M=dnd.array(np.diag(np.arange(N) - 20.5), split=0))
+    with pytest.raises(LinAlgError, match="singular"):
+        eigsh(a, 2, M=dnd.array(partly, split=0))
+    with pytest.raises(ValueError, match="`M` must have the shape"):
+        eigsh(a, 2, M=m[:3, :3])
+
+
 def test_the_same_for_any_number_of_processes() -> None:
     w, v = eigsh(dnd.array(HERMITIAN[0], split=0), 2)
     alone, vectors = eigsh(dnd.array(HERMITIAN[0]), 2)

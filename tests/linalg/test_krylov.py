@@ -88,7 +88,7 @@ def test_no_more_iterations_than_scipy() -> None:
     assert abs(cg(a, right, rtol=1e-8, M="jacobi").iterations - 176) <= 2
 
 
-COSTS = [(cg, 1, 1, 3), (minres, 1, 1, 4), (fcg, 1, 2, 4), (bicgstab, 2, 2, 6), (cgs, 2, 2, 3), (gmres, 1, 2, None)]
+COSTS = [(cg, 1, 1, 3), (minres, 1, 1, 5), (fcg, 1, 2, 4), (bicgstab, 2, 2, 6), (cgs, 2, 2, 3), (gmres, 1, 2, None)]
 """Solvers with the products, the all-reduces and the numbers in them of an iteration (of GMRES's j-th 2 j + 1)."""
 
 
@@ -169,6 +169,71 @@ def test_columns() -> None:
     assert solution.x.shape == (N, 3) and solution.converged
     assert_allclose(solution.x, np.linalg.solve(SPD, sides), rtol=1e-8, atol=1e-10)
     assert cg(dnd.array(SPD), dnd.zeros((N, 0))).x.shape == (N, 0)
+
+
+DEFINITE = [cg, fcg, minres, partial(gmres, restart=7), bicgstab, cgs, partial(ir, relaxation=0.2)]
+
+
+@pytest.mark.parametrize("solver", DEFINITE)
+@pytest.mark.parametrize("m", [None, "jacobi"])
+def test_columns_at_once_are_those_one_by_one(solver: Callable[..., Any], m: Any) -> None:
+    """Columns that take few iterations, many, or none; found by one column as by many."""
+    matrix = scipy.sparse.csr_array(np.where(abs(SPD) > 0.1, SPD, 0) + 2 * np.eye(N))
+    vectors = np.linalg.eigh(matrix.toarray())[1]
+    sides = np.stack([B, vectors[:, 3], np.zeros(N), vectors[:, 0] + 1e-3 * B, 1e9 * B[::-1]], 1)
+    a = dnd.sparse.csr_array(matrix, split=0)
+    together = solver(a, dnd.array(sides, split=0), M=m, rtol=1e-8)
+    alone = [solver(a, dnd.array(side.copy(), split=0), M=m, rtol=1e-8) for side in sides.T]
+    assert together.infos == [0] * 5 and together.converged
+    assert together.iterations == max(s.iterations for s in alone)
+    x = together.x.numpy()
+    for k, one in enumerate(alone):
+        np.testing.assert_allclose(x[:, k], one.x.numpy(), rtol=1e-9, atol=1e-9 * abs(x[:, k]).max())
+    split = solver(dnd.array(matrix.toarray(), split=1), dnd.array(sides, split=1), dnd.array(sides), M=m, rtol=1e-8)
+    assert split.x.split == 1 and split.converged
+    residuals = np.linalg.norm(matrix @ split.x.numpy() - sides, axis=0)
+    assert (residuals <= 1.01e-8 * np.linalg.norm(sides, axis=0)).all()
+
+
+@pytest.mark.skipif(SIZE == 1, reason="one process does not communicate")
+@pytest.mark.parametrize("solver", [cg, minres, gmres, bicgstab, cgs])
+def test_columns_share_messages(solver: Callable[..., Any]) -> None:
+    a = dnd.sparse.csr_array(_poisson(8), split=0)
+    sides = np.random.default_rng(3).standard_normal((64, 6))
+    a @ dnd.array(sides, split=0)  # which makes the plan
+    counts = []
+    for b in (sides[:, 0].copy(), sides):
+        with dnd.no_grad(), count_collectives() as c:
+            solution = solver(
+                a, dnd.array(b, split=0), rtol=0, maxiter=3, **({"restart": 5} if solver is gmres else {})
+            )
+        assert solution.iterations == (15 if solver is gmres else 3)
+        counts.append(c.calls)
+    assert counts[0] == counts[1]
+
+
+def test_a_column_that_breaks_down_leaves_the_others_alone() -> None:
+    a = dnd.array(np.diag([1.0, 2.0, 0.0, -1.0]), split=0)
+    sides = dnd.array(np.array([[1.0, 0, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]]), split=0)
+    solution = cg(a, sides, rtol=1e-10)
+    assert solution.infos[0] == 0 and min(solution.infos[1:]) > 0
+    assert not solution.converged and "curvature" in solution.message
+    np.testing.assert_allclose(solution.x.numpy()[:, 0], [1, 0.5, 0, 0], atol=1e-12)
+    spoilt = np.ones((4, 2))
+    spoilt[2, 1] = np.nan
+    with pytest.raises(LinAlgError, match="NaN"):
+        cg(a, dnd.array(spoilt, split=0))
+
+
+def test_gradients_of_columns() -> None:
+    sides, weight = RNG.normal(size=(N, 3)), RNG.normal(size=(N, 3))
+    inputs = [torch.tensor(GENERAL, requires_grad=True), torch.tensor(sides, requires_grad=True)]
+    (torch.linalg.solve(*inputs) * torch.tensor(weight)).sum().backward()
+    a, b = dnd.array(GENERAL, split=0).requires_grad_(), dnd.array(sides, split=0).requires_grad_()
+    (bicgstab(a, b, rtol=1e-13)[0] * dnd.array(weight, split=0)).sum().backward()
+    assert a.grad is not None and b.grad is not None
+    assert_allclose(b.grad, inputs[1].grad, rtol=1e-7, atol=1e-9)
+    assert_allclose(a.grad, inputs[0].grad, rtol=1e-7, atol=1e-9)
 
 
 def test_shift_and_indefinite() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from linalg.dense_samples import CONDITIONS, DTYPES, adjoint, conditioned, eps, everywhere, gradients, normal
+from linalg.dense_samples import CONDITIONS, DTYPES, SIZE, adjoint, conditioned, eps, everywhere, gradients, normal
 
 import dndarray as dnd
 from dndarray.linalg import spectral
@@ -32,13 +32,25 @@ def test_as_scipy(side: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
-def test_of_any_condition(condition: float) -> None:
+def test_of_any_condition(condition: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    if SIZE > 1:
+        monkeypatch.setattr(spectral, "svd", None)  # the iteration alone
     a = conditioned(50, 50, condition)
     u, p = (v.numpy() for v in linalg.polar(dnd.array(a, split=0)))
     np.testing.assert_allclose(u @ p, a, rtol=0, atol=1e-13)
     np.testing.assert_allclose(adjoint(u) @ u, np.eye(50), rtol=0, atol=1e-13)
     np.testing.assert_allclose(p, adjoint(p), rtol=0, atol=1e-14)
     assert np.linalg.eigvalsh(p).min() > -1e-14
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+@pytest.mark.parametrize("split", [0, 1])
+def test_of_matrices_that_are_well_conditioned(split: int, scale: float) -> None:
+    a = normal(60, 60, dtype="complex128") * scale
+    u, p = linalg.polar(dnd.array(a, split=split))
+    expected = scipy.linalg.polar(a / scale)
+    np.testing.assert_allclose(u.numpy(), expected[0], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(p.numpy() / scale, expected[1], rtol=0, atol=1e-12)
 
 
 def test_of_singular_matrices() -> None:

@@ -18,6 +18,7 @@ from linalg.dense_samples import (
     everywhere,
     gradients,
     normal,
+    starts,
     traffic,
 )
 
@@ -65,7 +66,7 @@ def test_of_every_layout(shape: tuple[int, int], dtype: str) -> None:
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_of_any_condition(condition: float) -> None:
-    for shape in ((60, 60), (40, 70), (200, 20)):
+    for shape in ((60, 60), (40, 70), (70, 35), (200, 20)):
         a = conditioned(*shape, condition)
         _check(dnd.array(a, split=0), a, False)
 
@@ -83,9 +84,10 @@ def test_of_matrices_with_many_equal_values() -> None:
 
 @pytest.mark.parametrize("scale", [1e200, 1e-200])
 def test_no_square_overflows(scale: float) -> None:
-    a = normal(50, 50) * scale
-    s = linalg.svdvals(dnd.array(a, split=0))
-    _close(s.numpy() / scale, np.linalg.svd(a / scale, compute_uv=False), 1e-12)
+    for m in (50, 90):
+        a = normal(m, 50) * scale
+        s = linalg.svdvals(dnd.array(a, split=0))
+        _close(s.numpy() / scale, np.linalg.svd(a / scale, compute_uv=False), 1e-12)
 
 
 def test_hermitian() -> None:
@@ -149,6 +151,20 @@ def test_what_is_communicated(m: int, n: int) -> None:
     assert calls == {"Allreduce": 1 + n + len(left) + len(right), "Bcast": 1 + len(merges), "Alltoall": 1}
     assert words == SIZE * (reduced + sum(b * (b + n) for b in (*left, *right))) + broadcast + moved
     assert reduced < (n + PANEL) ** 2 + 2 * n
+
+
+@pytest.mark.skipif(SIZE == 1, reason="one process does not communicate")
+def test_twice_as_many_rows_cost_a_qr_decomposition_more() -> None:
+    m, n = 200, 100
+    square, x = (dnd.array(normal(rows, n), split=0) for rows in (n, m))
+    squares, words_of_square = traffic(lambda: linalg.svd(square))
+    calls, words = traffic(lambda: linalg.svd(x, full_matrices=False))
+    blocks = starts(n)
+    of_qr = {"Alltoall": 4, "Bcast": 2 * len(blocks)}
+    assert calls == {name: count + of_qr.get(name, 0) for name, count in squares.items()}
+    panels = sum(w * (2 * (m - start) + 1) for start, w in blocks)
+    moved = 2 * n * (m + n) * (1 - 1 / SIZE) * 1.1 + SIZE * n * n
+    assert panels < words - words_of_square < panels + moved
 
 
 @pytest.mark.skipif(SIZE == 1, reason="one process does not communicate")

@@ -284,6 +284,31 @@ def test_joined(split: int | None, other: int | None) -> None:
     check(S.block_diag([A, B]), sp.block_diag([M, N]), result)
     check(S.block_array([[A, None], [B, N]]), sp.block_array([[M, None], [N, N]]), result)
     check(S.kron(A, B), sp.kron(M, N), result)
+    square, K = matrix(4, 4, seed=3), matrix(3, 3, seed=4)
+    C, D = S.csr_array(square, split=split), S.csr_array(K, split=other)
+    np.testing.assert_array_equal(dense(S.kronsum(C, D)), sp.kronsum(square, K).toarray())
+    assert S.kronsum(C, D).split == (other if other is not None else split)
+    with pytest.raises(ValueError, match="square"):
+        S.kronsum(A, D)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_find(split: int | None) -> None:
+    M = matrix(5, 4, seed=1)
+    rows, columns, values = (x.numpy() for x in S.find(S.csr_array(M, split=split)))
+    D = np.zeros(M.shape)
+    D[rows, columns] = values
+    np.testing.assert_array_equal(D, M.toarray())
+    assert len(values) == np.count_nonzero(M.toarray())
+
+
+def test_values_are_those_of_the_elements() -> None:
+    A = S.eye_array(6, split=0)
+    for wrong in (torch.ones(A.lnnz + 1), torch.ones(A.lnnz, 1)):
+        with pytest.raises(ValueError, match="elements stored here"):
+            A.with_data(wrong)
+        with pytest.raises(ValueError, match="elements stored here"):
+            A.data = wrong
 
 
 @pytest.mark.parametrize("other", SPLITS)

@@ -237,6 +237,20 @@ def test_breakdown_takes_jacobi_and_says_so() -> None:
             make(dnd.sparse.csr_array(-_poisson(40, 40), split=0))
 
 
+@pytest.mark.parametrize("failing", range(SIZE))
+def test_what_only_one_process_meets_all_raise(failing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dndarray.sparse import preconditioners
+
+    def factors(block: Any) -> Any:
+        if COMM.rank == failing:
+            raise MemoryError("no room")
+        return scipy.sparse.eye_array(block.shape[0]).tocsr(), scipy.sparse.eye_array(block.shape[0]).tocsr()
+
+    monkeypatch.setattr(preconditioners, "_factors", factors)
+    with pytest.raises(MemoryError, match="no room"):
+        ilu0(dnd.sparse.csr_array(_poisson(4, 4), split=0))
+
+
 def test_bad_arguments() -> None:
     a = dnd.sparse.csr_array(_poisson(4, 4), split=0)
     for make in MAKERS:
@@ -264,6 +278,18 @@ def test_fewer_rows_than_processes(n: int) -> None:
             x, info = cg(a, dnd.ones(n, "float64", split=0), M=name, rtol=1e-12)
         assert info == 0
         np.testing.assert_allclose(_poisson(n) @ x.numpy(), np.ones(n), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_several_columns(name: str) -> None:
+    a = dnd.sparse.csr_array(_poisson(9, 9), split=0)
+    sides = RNG.normal(size=(81, 3)) * [1, 10, 1e-3]
+    together = cg(a, dnd.array(sides, split=0), M=name, rtol=1e-8)
+    for k, side in enumerate(sides.T):
+        alone = cg(a, dnd.array(side.copy(), split=0), M=name, rtol=1e-8)
+        assert alone.converged and together.infos[k] == 0
+        np.testing.assert_allclose(together.x.numpy()[:, k], alone.x.numpy(), rtol=1e-9, atol=1e-9 * abs(side).max())
+    assert together.iterations >= alone.iterations
 
 
 def test_float32() -> None:

@@ -28,7 +28,10 @@ def test_with_dense(data: st.DataObject) -> None:
     y = A @ x
     np.testing.assert_array_equal(dense(y), M.toarray() @ values)
     assert y.dtype is dnd.result_type(A.dtype, x.dtype)
-    assert (y.split == 0) is (A.split is not None or x.layout.is_dealt)
+    if A.split is None and x.layout.is_dealt and 0 not in x.layout.axes:  # columns stay where they are
+        assert y.layout.axes == x.layout.axes
+    else:
+        assert (y.split == 0) is (A.split is not None or x.layout.is_dealt)
     values, x = data.draw(vectors((m,) if k is None else (k, m), other))
     np.testing.assert_array_equal(dense(x @ A), values @ M.toarray())
     np.testing.assert_array_equal(dense(values @ A), values @ M.toarray())
@@ -140,6 +143,21 @@ def test_gradients_of_gradients(split: int | None) -> None:
     np.testing.assert_allclose(dense(A.grad), np.where(stored(M), full.grad, 0), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("major", [0, 1])
+def test_columns_that_are_dealt_out_stay_where_they_are(major: int) -> None:
+    M, values = matrix(6, 5, seed=7, density=0.5), np.random.default_rng(8).standard_normal((5, 7))
+    A = (S.csr_array, S.csc_array)[major](M).requires_grad_()
+    x = dnd.array(values, split=1).requires_grad_()
+    with dnd.testing.count_collectives() as c:
+        y = A @ x
+    assert y.split == 1 and c.total == 0
+    np.testing.assert_allclose(dense(y.detach()), M @ values, rtol=1e-12)
+    (y**2).sum().backward()
+    np.testing.assert_allclose(dense(x.grad), 2 * M.T @ (M @ values), rtol=1e-12, atol=1e-12)
+    expected = np.where(stored(M), 2 * (M @ values) @ values.T, 0)
+    np.testing.assert_allclose(dense(A.grad), expected, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("split", [None, 0, 1])
 @pytest.mark.parametrize("other", [None, 0, 1])
 def test_gradients_of_sparse_products(split: int | None, other: int | None) -> None:
@@ -185,3 +203,31 @@ def test_types_without_kernels() -> None:
         A @ dnd.ones(3, dtype=dnd.uint16)
     with pytest.raises(TypeError, match="astype"):
         A.astype(dnd.bfloat16)
+
+
+@pytest.mark.parametrize("split", [None, 0, 1])
+def test_products_are_sorted_when_something_looks(split: int | None) -> None:
+    M, N = matrix(40, 30, seed=1), matrix(30, 20, seed=2)
+    expected = (M @ N).toarray()
+    rows = np.arange(20.0)
+    uses: list[Any] = [
+        (lambda C: C @ rows, lambda D: D @ rows),
+        (lambda C: C.T, lambda D: D.T),
+        (lambda C: C + C, lambda D: 2 * D),
+        (lambda C: abs(C), abs),
+        (lambda C: C[3:9, ::2], lambda D: D[3:9, ::2]),
+        (lambda C: C[[1, 2], [3, 4]], lambda D: D[[1, 2], [3, 4]]),
+        (lambda C: C.sum(1), lambda D: D.sum(1)),
+        (lambda C: C.resplit(None), lambda D: D),
+    ]
+    for use, theirs in uses:
+        C = S.csr_array(M, split=split) @ S.csr_array(N, split=split)
+        assert C.comm.size > 1 or not C.has_sorted_indices  # this one's rows do not come in order
+        with dnd.testing.count_collectives() as c:
+            C.sort_indices()
+        assert c.total == 0 and C.has_sorted_indices and C.has_canonical_format
+        D = S.csr_array(M, split=split) @ S.csr_array(N, split=split)
+        assert D.shape == C.shape and D.nnz == C.nnz and D.dtype is C.dtype and D.split == C.split
+        np.testing.assert_array_equal(dense(use(D)), theirs(expected))
+        assert D.has_sorted_indices
+        assert torch.equal(D.data, C.data) and torch.equal(D.indices, C.indices)

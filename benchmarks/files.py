@@ -1,19 +1,24 @@
-"""Files beside h5py on one process, Heat and Dask: HDF5 and Zarr of 2 GB, and text of 10^6 rows of 10 numbers.
+"""Files beside h5py and netCDF4 on one process, Heat and Dask: HDF5, NetCDF and Zarr of 2 GB, text of 10^6 x 10.
 
-What is read was written before, so it comes from the memory in which the operating system keeps files.
+What is read was written before, so it comes from the memory in which the operating system keeps files. What we write
+lies on the disk when `save` returns, but for Zarr; others leave it to the operating system. So writing is timed twice:
+with a sync for all, and without for all.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import h5py
+import netCDF4
 import numpy as np
 from mpi4py import MPI
 from peers import load_dask, load_heat
@@ -21,6 +26,7 @@ from table import Row, difference, options, ratio, report
 from timing import medians
 
 import dndarray as dnd
+from dndarray.replacement import sync
 
 RUNS = [(2, []), (3, [])]
 
@@ -33,6 +39,27 @@ def _on_first(function: Callable[[], Any]) -> Callable[[], Any]:
     return function if MPI.COMM_WORLD.rank == 0 else lambda: None
 
 
+def _synced(write: Callable[[], Any], path: Path) -> Callable[[], Any]:
+    """Write, then wait until it lies on the disk."""
+
+    def both() -> None:
+        write()
+        if path.exists():
+            sync(path)
+
+    return both
+
+
+def _unsynced(write: Callable[[], Any]) -> Callable[[], Any]:
+    """What we write, left to the operating system."""
+
+    def patched() -> None:
+        with mock.patch("os.fsync"):
+            write()
+
+    return patched
+
+
 @contextmanager
 def _folder(where: str | None) -> Iterator[Path]:
     """A folder that all ranks see, for as long as it is needed."""
@@ -40,10 +67,10 @@ def _folder(where: str | None) -> Iterator[Path]:
     path = Path(comm.bcast(tempfile.mkdtemp(dir=where) if comm.rank == 0 else None))
     try:
         yield path
-    finally:
         comm.Barrier()
+    finally:
         if comm.rank == 0:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _hdf5(folder: Path, n: int, heat: Any) -> dict[str, tuple[Functions, dict[str, float]]]:
@@ -59,11 +86,16 @@ def _hdf5(folder: Path, n: int, heat: Any) -> dict[str, tuple[Functions, dict[st
         with h5py.File(path) as file:
             return file["data"][...]
 
-    writing: Functions = {"ours": lambda: dnd.io.save(x, path), "h5py": _on_first(by_h5py)}
-    cases = {"HDF5, write": (writing, {"Heat": 1.0})}
+    writing = {"ours": lambda: dnd.io.save(x, path), "h5py": _on_first(by_h5py)}
     if heat is not None:
         theirs = heat.array(x.larray.numpy(), is_split=0, copy=False)
         writing["Heat"] = lambda: heat.save_hdf5(theirs, str(folder / "heat.h5"), "data")
+    synced = {"ours": writing["ours"]}
+    synced |= {peer: _synced(write, folder / f"{peer.lower()}.h5") for peer, write in writing.items() if peer != "ours"}
+    cases = {
+        "HDF5, write": ({**writing, "ours": _unsynced(writing["ours"])}, {"Heat": 1.0}),
+        "HDF5, write and sync": (synced, {"Heat": 1.0}),
+    }
     for split in (0, 1):
         reading: Functions = {
             "ours": lambda split=split: dnd.io.load(path, split=split),
@@ -72,6 +104,32 @@ def _hdf5(folder: Path, n: int, heat: Any) -> dict[str, tuple[Functions, dict[st
         if heat is not None:
             reading["Heat"] = lambda split=split: heat.load_hdf5(str(path), "data", split=split)
         cases[f"HDF5, read split={split}"] = (reading, {"h5py": 1.6, "Heat": 1.0})
+    return cases
+
+
+def _netcdf(folder: Path, n: int) -> dict[str, tuple[Functions, dict[str, float]]]:
+    path = folder / "ours.nc"
+    x = dnd.random.random((n, n), dtype="float32", split=0)
+    whole = x.numpy() if MPI.COMM_WORLD.size == 1 else np.empty((n, n), np.float32)
+
+    def by_netcdf4() -> None:
+        with netCDF4.Dataset(folder / "netcdf4.nc", "w") as file:
+            for name in "yx":
+                file.createDimension(name, n)
+            file.createVariable("data", "f4", ("y", "x"), fill_value=False)[...] = whole
+
+    def read_by_netcdf4() -> np.ndarray:
+        with netCDF4.Dataset(path) as file:
+            return file["data"][...]
+
+    writing = {"ours": _unsynced(lambda: dnd.io.save(x, path)), "netCDF4": _on_first(by_netcdf4)}
+    cases = {"NetCDF, write": (writing, {"netCDF4": 1.0})}
+    for split in (0, 1):
+        reading: Functions = {
+            "ours": lambda split=split: dnd.io.load(path, split=split),
+            "netCDF4": _on_first(read_by_netcdf4),
+        }
+        cases[f"NetCDF, read split={split}"] = (reading, {"netCDF4": 1.6})
     return cases
 
 
@@ -136,7 +194,7 @@ def _status(name: str) -> float:
 def _memory(folder: Path) -> list[Row]:
     """What reading takes beyond the part that is read, on the rank where that is most."""
     rows = []
-    for name in ("ours.h5", "ours.zarr", "x.csv"):
+    for name in sorted(path.name for path in folder.iterdir()):
         for split in (0, 1):
             dnd.io.load(folder / name, split=split)
             peaks = MPI.COMM_WORLD.allgather(
@@ -147,26 +205,41 @@ def _memory(folder: Path) -> list[Row]:
     return rows
 
 
+def _remove(folder: Path, names: tuple[str, ...]) -> None:
+    """Give the room back that the peers' files have taken."""
+    MPI.COMM_WORLD.Barrier()
+    if MPI.COMM_WORLD.rank == 0:
+        for path in map(folder.joinpath, names):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--size", type=float, default=2.0, help="gigabytes of each file")
+    parser.add_argument("--only", choices=("hdf5", "netcdf", "zarr", "text"), help="this kind of files alone")
     parser.add_argument("--folder", help="where to make the files; by default where temporary ones go")
     args = parser.parse_args()
     n = 256 if args.tiny else int((args.size * 1e9 / 4) ** 0.5)
     heat, dask = load_heat(not args.no_heat), load_dask()
     rows = []
     with _folder(args.folder) as folder:
-        makers = (
-            lambda: _hdf5(folder, n, heat),
-            lambda: _zarr(folder, n, dask),
-            lambda: _text(folder, 1000 if args.tiny else 10**6, heat),
-        )
-        for make in makers:
+        makers = {
+            "hdf5": lambda: _hdf5(folder, n, heat),
+            "netcdf": lambda: _netcdf(folder, n),
+            "zarr": lambda: _zarr(folder, n, dask),
+            "text": lambda: _text(folder, 1000 if args.tiny else 10**6, heat),
+        }
+        for kind, make in makers.items():
+            if args.only not in (None, kind):
+                continue
             for what, (functions, targets) in make().items():
                 seconds = medians(functions, 1 if args.tiny else 3)
+                if MPI.COMM_WORLD.rank == 0:  # for those who wait
+                    print(what, {name: round(s, 3) for name, s in seconds.items()}, file=sys.stderr, flush=True)
                 for peer in functions:
                     if peer != "ours" or len(functions) == 1:
                         rows.append(ratio(what, peer, seconds["ours"], seconds[peer], targets.get(peer)))
+            _remove(folder, ("h5py.h5", "heat.h5", "netcdf4.nc", "dask.zarr"))
         rows += _memory(folder)
     if MPI.COMM_WORLD.rank == 0:
         report(rows, args.json)

@@ -38,10 +38,14 @@ MODELS = {
     r"Ryzen 9 5950X": (105, 16),
     r"Ryzen 9 7950X": (170, 16),
 }
-"""Processor -> its maker's watts (TDP) and cores. Several sockets, or a part of one, take as much per core."""
+"""Processor -> its maker's watts (TDP) and cores. Several sockets, or a part of one, take as much per core.
+
+The watts of EPYC 7xx2 and 7xx3, Platinum 8260 and E5-2680 v4 are also those in codecarbon's `cpu_power.csv`; the others
+are taken down from the makers' specifications without a second source. `ENERGY_TDP_W` and `tdp_w` go before all.
+"""
 
 WATTS_PER_THREAD = 4.0
-"""Of a processor that is not in the table."""
+"""Of a processor that is not in the table, as codecarbon has it."""
 
 
 class Estimate:
@@ -61,7 +65,7 @@ class Estimate:
     exponent
         1, or 3 for codecarbon's curve.
     memory_w_per_gib
-        Of the memory that is there; 3 W per 8 GiB by default.
+        Of the memory that is there; by default 3 W per 8 GiB, codecarbon's rule up to its version 2.
     busy
         Seconds of CPU time used so far, by everything that counts. By default what Linux says.
     """

@@ -15,12 +15,10 @@ from typing import Any
 
 from ..array import DNDarray
 from ..communication import as_comm
-from ..errors import agreed
 from ..layout import Split
 from . import (
     checkpoint,
     csv,
-    files,
     grib,
     hdf5,
     images,
@@ -34,7 +32,8 @@ from . import (
     zarr,
 )
 from ._files import PathLike
-from ._formats import format_of, inspect, is_many, one_name, opener, paths_of
+from ._formats import format_of, inspect, is_many, one_name, prepared
+from ._parts import load_part
 from .dataset import open_xarray
 from .streaming import stream
 
@@ -115,10 +114,8 @@ def load(
     place = {"dtype": dtype, "split": split, "grid": grid, "device": device, "comm": comm}
     name = one_name(dataset, variable)
     if is_many(path):
-        comm = as_comm(comm)
-        with agreed(comm):
-            paths = paths_of(path)
-        return files.load(comm.broadcast_object(paths), opener, name, **place, **options)
+        place |= {"comm": as_comm(comm), "slices": options.pop("slices", None)}
+        return load_part(prepared(path, name, comm=place["comm"], **options)(), str(path), **place)
     return format_of(path).load(path, name, **place, **options)  # type: ignore[arg-type]
 
 

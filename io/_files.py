@@ -9,7 +9,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ import torch
 from ..communication import Communicator
 from ..errors import agreed
 
-__all__ = ["PathLike", "existing", "in_turn", "naming"]
+__all__ = ["PathLike", "existing", "forsaking", "in_turn", "naming"]
 
 PathLike = str | os.PathLike[str]
 
@@ -50,6 +50,25 @@ def naming(what: str, path: PathLike) -> Iterator[None]:
         if type(error) not in _NAMELESS or str(path) in str(error):
             raise
         raise OSError(f"cannot {what} {path}: {error}") from error
+
+
+@contextmanager
+def forsaking(path: Path) -> Iterator[None]:
+    """Where writing a file fails, let what a library has still to write to it go nowhere when it closes the file.
+
+    On a full disk this would fail again: HDF5 crashes then, or never lets go of the file and of its room on the disk.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError):
+        with suppress(OSError):  # where the system has no such list
+            for descriptor in map(int, os.listdir("/dev/fd")):
+                with suppress(OSError):
+                    if os.path.samestat(os.fstat(descriptor), path.stat()):
+                        nowhere = os.open(os.devnull, os.O_RDWR)
+                        os.dup2(nowhere, descriptor)
+                        os.close(nowhere)
+        raise
 
 
 def in_turn(comm: Communicator, ranks: Sequence[int], work: Callable[[], None]) -> None:

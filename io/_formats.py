@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..communication import Communicator
+from ..errors import agreed
 from . import csv, files, grib, hdf5, images, mat, matrix_market, netcdf, npy, npz, parquet, raw, zarr
 from ._contents import Contents
 from ._files import PathLike
 from ._parts import Source
 
-__all__ = ["FORMATS", "format_of", "inspect", "is_many", "one_name", "open_source", "opener", "paths_of"]
+__all__ = ["FORMATS", "format_of", "inspect", "is_many", "one_name", "paths_of", "prepared"]
 
 FORMATS: dict[str, ModuleType] = {
     ".h5": hdf5,
@@ -120,11 +123,21 @@ def opener(path: PathLike, name: str | None = None, **options: Any) -> AbstractC
     return module.open_source(path, *(() if name is None else (name,)), **options)
 
 
-def open_source(path: Any, name: str | None = None, **options: Any) -> AbstractContextManager[Source]:
-    """An array in a file, or in many as one, open to be read by this process; local."""
+def prepared(
+    path: Any, name: str | None = None, *, comm: Communicator, **options: Any
+) -> Callable[[], AbstractContextManager[Source]]:
+    """How to open an array in a file, or in many as one, by what all processes find out together.
+
+    Communication: none, two small collectives for text, four for many files.
+    """
     if is_many(path):
-        return files.open_source(paths_of(path), opener, name, **options)
-    return opener(path, name, **options)
+        with agreed(comm):
+            paths = paths_of(path)
+        return files.prepared(comm.broadcast_object(paths), opener, name, comm=comm, **options)
+    module = format_of(path)
+    if module is csv:
+        return csv.prepared(path, name, comm=comm, **options)
+    return partial(opener, path, name, **options)
 
 
 def one_name(dataset: str | None, variable: str | None) -> str | None:

@@ -31,6 +31,7 @@ __all__ = [
     "check_mode",
     "load_part",
     "pieces",
+    "pieces_of",
     "read",
     "rows",
     "select",
@@ -195,9 +196,15 @@ def writers(layout: Layout) -> list[int]:
 
 def pieces(x: DNDarray, chunks: Sequence[int] | None = None) -> Iterator[tuple[Selection, np.ndarray]]:
     """This process's part in pieces for a file: where each belongs, and its elements."""
-    box = x.layout.box(x.comm.rank)
-    for slab in slabs(box, x.itemsize, chunks):
-        yield tuple(slice(start, stop) for start, stop in slab), _on_host(x.larray[_within(slab, box)])
+    yield from pieces_of(x.larray, x.layout.box(x.comm.rank), chunks)
+
+
+def pieces_of(
+    part: torch.Tensor, box: Box, chunks: Sequence[int] | None = None
+) -> Iterator[tuple[Selection, np.ndarray]]:
+    """As `pieces`, of elements that belong into a box of the file."""
+    for slab in slabs(box, part.itemsize, chunks):
+        yield tuple(slice(start, stop) for start, stop in slab), _on_host(part[_within(slab, box)])
 
 
 def rows(x: DNDarray) -> Iterator[np.ndarray]:
@@ -216,29 +223,19 @@ def _step(shape: Sequence[int], itemsize: int) -> int:
     return max(1, SLAB // max(1, itemsize * math.prod(shape[1:])))
 
 
-def write_in_turn(
-    x: DNDarray,
-    path: Path,
-    create: Callable[[], None],
-    opened: Callable[[], AbstractContextManager[tuple[Any, Any]]],
-) -> None:
-    """Rank 0 makes the file, then one process after another opens it, writes its part and closes it.
+def write_in_turn(x: DNDarray, path: Path, opened: Callable[[], AbstractContextManager[tuple[Any, Any]]]) -> None:
+    """One process after another opens a file that there is, writes its part and closes it.
 
     Parameters
     ----------
     x
         What is written, in any layout.
     path
-        The file.
-    create
-        Makes the file with the array in it, its elements not set.
+        The file, with the array in it, its elements not set.
     opened
         Opens the file and gives an object that takes `[selection] = values`, and the shape of the file's
         chunks or None.
     """
-    with agreed(x.comm):
-        if x.comm.rank == 0:
-            create()
 
     def write() -> None:
         with opened() as (target, chunks):
@@ -261,9 +258,9 @@ class Shifted:
 
 
 def write_together(
-    x: DNDarray, create: Callable[[], None], opened: Callable[[], AbstractContextManager[tuple[Any, Any]]]
+    x: DNDarray, create: Callable[[], object], opened: Callable[[], AbstractContextManager[tuple[Any, Any]]]
 ) -> None:
-    """As `write_in_turn`, but all processes open the file together, and close it together.
+    """Rank 0 makes the file, then all processes open it together, write as in `write_in_turn`, and close it together.
 
     What lies between is not collective: if the disk is full for one process, the others do not wait for it.
     """

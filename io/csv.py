@@ -10,8 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from ..array import DNDarray
-from ..communication import as_comm
+from ..communication import Communicator, as_comm
 from ..elementwise import as_operand
 from ..errors import agreed
 from ..replacement import replacing
@@ -100,13 +100,28 @@ def load(
         For rows of different length, and fields that are no numbers.
     """
     comm = as_comm(comm)
-    text = Text(sep, header, skiprows, comment, missing, decimal, quotechar)
+    how = {"sep": sep, "header": header, "skiprows": skiprows, "comment": comment, "missing": missing}
+    how |= {"decimal": decimal, "quotechar": quotechar}
+    opened = prepared(path, name, comm=comm, dtype=dtype, usecols=usecols, **how)
+    return load_part(opened(), path, dtype=dtype, comm=comm, **place)
+
+
+def prepared(
+    path: PathLike,
+    name: str | None = None,
+    *,
+    comm: Communicator,
+    dtype: Any = None,
+    usecols: Sequence[int | str] | None = None,
+    **how: Any,
+) -> Callable[[], AbstractContextManager[Source]]:
+    """How to open the table, whose rows all processes count together. Communication: two small collectives."""
+    text = Text(**how)
     with agreed(comm), naming("read", path):
         begin = begin_of_rows(existing(path), text)
         mine = scan(Path(path), begin, text, comm)
     index = joined([counts for part in comm.allgather_object(mine) for counts in part], begin)
-    opened = _open(path, name, usecols, dtype, text, index)
-    return load_part(opened, path, dtype=dtype, comm=comm, **place)
+    return lambda: _open(path, name, usecols, dtype, text, index)
 
 
 @contextmanager

@@ -15,15 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..array import DNDarray
-from ..communication import Communicator, as_comm
+from ..communication import Communicator
 from ..errors import agreed
 from ..layout import normalize_axis
 from ..types import promote_types
 from ._files import naming
-from ._parts import Selection, Source, load_part, select
+from ._parts import Selection, Source, select
 
-__all__ = ["is_many", "load", "open_source"]
+__all__ = ["is_many", "paths_of", "prepared"]
 
 Opener = Callable[..., AbstractContextManager[Source]]
 """Opens the array of one file: `opener(path, name, **options)`."""
@@ -62,53 +61,29 @@ class _Part:
     chunks: tuple[int, ...] | None
 
 
-def load(
+def prepared(
     paths: Sequence[Path],
     opener: Opener,
     name: str | None = None,
     *,
+    comm: Communicator,
     axis: int = 0,
     stack: bool = False,
-    comm: Any = None,
-    dtype: Any = None,
-    split: Any = None,
-    grid: Any = None,
-    device: Any = None,
-    slices: Any = None,
     **options: Any,
-) -> DNDarray:
-    """Read the arrays of many files as one; each process opens the files that hold its own part.
+) -> Callable[[], AbstractContextManager[Source]]:
+    """How to open the arrays of many files as one, of which each process opens the files that it reads of.
 
-    What `dnd.io.load` does for patterns, folders and sequences of paths; its docstring says what the parameters mean.
-    Communication: three small collectives, for each process looks at a share of the files first.
+    Each looks at a share of the files first. Communication: two small collectives.
     """
-    comm = as_comm(comm)
     with agreed(comm):
         mine = [_describe(path, opener, name, options) for path in _share(paths, comm)]
     parts = [part for share in comm.allgather_object(mine) for part in share]
-    place = {"dtype": dtype, "split": split, "grid": grid, "device": device, "comm": comm, "slices": slices}
-    return load_part(_joined(parts, opener, name, axis, stack, options), paths[0], **place)
+    return lambda: _joined(parts, opener, name, axis, stack, options)
 
 
 def _share(paths: Sequence[Path], comm: Communicator) -> Sequence[Path]:
     n, p = len(paths), comm.size
     return paths[n * comm.rank // p : n * (comm.rank + 1) // p]
-
-
-@contextmanager
-def open_source(
-    paths: Sequence[Path],
-    opener: Opener,
-    name: str | None = None,
-    *,
-    axis: int = 0,
-    stack: bool = False,
-    **options: Any,
-) -> Iterator[Source]:
-    """The joined array, open to be read by this process, which looks at all files first; local."""
-    parts = [_describe(path, opener, name, options) for path in paths]
-    with _joined(parts, opener, name, axis, stack, options) as source:
-        yield source
 
 
 def _describe(path: Path, opener: Opener, name: str | None, options: dict[str, Any]) -> _Part:

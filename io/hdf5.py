@@ -1,6 +1,7 @@
 """HDF5 files: each process reads and writes its own part of a dataset.
 
-All write at once, by MPI-IO, where h5py is built for it, and otherwise one after another.
+All write at once what lies in the file in one block, each at its place in it. Into chunks they write one after another,
+or, where h5py is built for MPI and nothing is compressed, together.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from ..layout import Split, normalize_axis
 from ..replacement import replacing, sync
 from ..types import numpy_dtype
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming
+from ._files import PathLike, existing, forsaking, naming
+from ._offsets import Block, write_block
 from ._optional import require
 from ._parts import (
     Selection,
@@ -173,9 +175,9 @@ def save(
 ) -> None:
     """Write an array to an HDF5 file, in any layout; each process writes its own part.
 
-    The file appears, or changes, when it is complete; whatever goes wrong, an old one stays whole. Where
-    h5py is built for MPI all processes write at once (but for compressed datasets), otherwise one after
-    another, each in pieces of bounded size. Of processes that hold the same elements one writes.
+    The file appears, or changes, when it is complete; whatever goes wrong, an old one stays whole. All processes write
+    at once, but into chunks, compressed or not, one after another (uncompressed together where h5py is built for MPI),
+    in pieces of bounded size. Of processes that hold the same elements one writes.
 
     Parameters
     ----------
@@ -208,7 +210,8 @@ def save(
 
     Notes
     -----
-    Communication: a few small collectives, and without MPI in h5py one message per process; no elements.
+    Communication: a few small collectives, and one message per process where they write in turn; no elements, but where
+    processes hold less than a page of a row, which are moved first (as for `dnd.io.npy.save`).
 
     Examples
     --------
@@ -220,59 +223,106 @@ def save(
         raise ValueError(f"`layout` (={layout!r}) must be 'virtual', without `append`, or None")
     axis = None if append is None else normalize_axis(append, x.ndim, "append")
     numpy_dtype(x.dtype)  # refuses what HDF5 has not
-    with replacing(path, x.comm, keep=mode == "a" or axis is not None, new=mode == "x") as temporary:
+    with (
+        replacing(path, x.comm, keep=mode == "a" or axis is not None, new=mode == "x") as temporary,
+        naming("write", path),
+    ):
         if layout == "virtual":
             _write_virtual(x, Path(os.path.realpath(path)), temporary, dataset, options)
         else:
-            _write(x, path, temporary, dataset, axis, options)
+            _write(x, temporary, dataset, axis, options)
     with agreed(x.comm):
         if x.comm.rank == 0:
             _remove_old_parts(Path(os.path.realpath(path)))
 
 
-def _write(
-    x: DNDarray, path: PathLike, temporary: Path, dataset: str, axis: int | None, options: dict[str, Any]
-) -> None:
+def _write(x: DNDarray, temporary: Path, dataset: str, axis: int | None, options: dict[str, Any]) -> None:
     """Write into one file, at once or in turn, in place of a dataset or at its end along an axis."""
     begin = 0
     if axis is not None:
         begin = x.comm.broadcast_object(_length_of(temporary, dataset, axis) if x.comm.rank == 0 else None)
 
-    def create() -> None:
-        with naming("write", path), require("h5py").File(temporary, "a") as file:
+    def create() -> str:
+        with require("h5py").File(temporary, "a") as file:
             if axis is not None and dataset in file:
                 _grow(file[dataset], x, axis)
-                return
+                return dataset
             _make_room(file, dataset)
             grown = {} if axis is None else {"maxshape": tuple(None if a == axis else n for a, n in enumerate(x.shape))}
             file.create_dataset(dataset, shape=x.shape, dtype=numpy_dtype(x.dtype), **{**grown, **options})
+        return dataset
 
     @contextmanager
     def opened(**how: Any) -> Iterator[tuple[Any, Any]]:
-        with naming("write", path), open_to_write(temporary, **how) as file:
+        with open_to_write(temporary, **how) as file:
             target = file[dataset]
             shift = tuple(begin if a == axis else 0 for a in range(x.ndim))
             yield Shifted(target, shift) if begin else target, target.chunks
 
     # Compressing together is a collective call, in which the others hang if the disk is full for one.
-    if x.comm.size > 1 and axis is None and options.keys() <= {"chunks", "maxshape"} and _is_parallel():
+    if x.comm.size > 1 and axis is None and options and options.keys() <= {"chunks", "maxshape"} and _is_parallel():
         write_together(x, create, lambda: opened(driver="mpio", comm=x.comm.handle))
     else:
-        write_in_turn(x, temporary, create, opened)
+        write_dataset(x, temporary, create, opened)
 
 
-def open_to_write(path: Path, **how: Any) -> Any:
+def write_dataset(
+    x: DNDarray,
+    path: Path,
+    create: Callable[[], str | None],
+    opened: Callable[[], AbstractContextManager[tuple[Any, Any]]],
+) -> None:
+    """Write a dataset of a file of HDF5: all processes at once where its elements lie in one block, else in turn.
+
+    Parameters
+    ----------
+    x, path, opened
+        As for `write_in_turn`.
+    create
+        Makes it, in a file that may be new, its elements not set, and says its name, or None to have it written in
+        turn; called on rank 0.
+    """
+    offset = None
+    with agreed(x.comm):
+        if x.comm.rank == 0:
+            dataset = create()
+            offset = dataset and _offset_of(path, dataset, x.nbytes)
+    offset = x.comm.broadcast_object(offset)
+    if offset is None:
+        write_in_turn(x, path, opened)
+    else:
+        write_block(x, path, Block(x.shape, numpy_dtype(x.dtype), offset))
+
+
+def _offset_of(path: Path, dataset: str, nbytes: int) -> int | None:
+    """Where the elements of a dataset begin in the file; None where they do not lie one behind the other."""
+    os.truncate(path, path.stat().st_size + nbytes)  # HDF5 crashes where its files may not grow, and this says so
+    with require("h5py").File(path, "r+") as file:
+        found = file[dataset]
+        if found.chunks is not None or not found.size or not found.dtype.isnative:
+            return None
+        found[(0,) * found.ndim] = np.zeros((), found.dtype)  # with its first element it gets its place
+        return found.id.get_offset()
+
+
+@contextmanager
+def open_to_write(path: Path, **how: Any) -> Iterator[Any]:
     """A file that there is, open to be written to.
 
-    What HDF5 keeps back of contiguous datasets for later (in a "sieve") crashes it when the disk turns out to be full.
+    HDF5 crashes where it closes a file on a full disk and has still something to write. So it keeps nothing back of
+    contiguous datasets (in a "sieve"), and writes what it keeps back of others before the file is closed.
     """
     h5py = require("h5py")
     if how:
-        return h5py.File(path, "r+", **how)
-    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
-    access.set_sieve_buf_size(0)
-    return h5py.File(h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDWR, access))
+        file = h5py.File(path, "r+", **how)
+    else:
+        access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+        access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+        access.set_sieve_buf_size(0)
+        file = h5py.File(h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDWR, access))
+    with file, forsaking(path):
+        yield file
+        file.flush()
 
 
 def _length_of(path: Path, dataset: str, axis: int | None) -> int:
@@ -312,9 +362,9 @@ def _write_virtual(x: DNDarray, target: Path, temporary: Path, dataset: str, opt
         with agreed(comm):
             if comm.rank in writers(x.layout):
                 lshape, box = x.layout.lshape(comm.rank), x.layout.box(comm.rank)
-                with naming("write", folder), h5py.File(folder / f"{comm.rank}.h5", "w") as file:
+                with h5py.File(folder / f"{comm.rank}.h5", "w") as file:
                     file.create_dataset("data", shape=lshape, dtype=dtype, **options)
-                with naming("write", folder), open_to_write(folder / f"{comm.rank}.h5") as file:
+                with open_to_write(folder / f"{comm.rank}.h5") as file:
                     part = file["data"]
                     for selection, values in pieces(x, part.chunks):
                         part[
@@ -327,7 +377,7 @@ def _write_virtual(x: DNDarray, target: Path, temporary: Path, dataset: str, opt
                 for rank in writers(x.layout):
                     source = h5py.VirtualSource(f"{folder.name}/{rank}.h5", "data", shape=x.layout.lshape(rank))
                     whole[tuple(slice(*interval) for interval in x.layout.box(rank))] = source
-                with naming("write", target), h5py.File(temporary, "a") as file:
+                with h5py.File(temporary, "a") as file:
                     _make_room(file, dataset)
                     file.create_virtual_dataset(dataset, whole)
         done = True

@@ -28,7 +28,7 @@ from ._contents import Contents, Entry
 from ._files import PathLike, existing, naming
 from ._offsets import Block, ReadAt, make_file, open_bytes, write_block
 from ._optional import require
-from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, write_in_turn
+from ._parts import Selection, Source, as_file_dtype, check_mode, load_part
 
 __all__ = ["inspect", "load", "open_source", "save"]
 
@@ -382,7 +382,7 @@ def _save_hdf5(x: DNDarray, path: Path, name: str, **options: Any) -> None:
         dtype = np.dtype([("real", code), ("imag", code)])
     kind = "logical" if x.dtype is torch.bool else _NAMES[code]
 
-    def create() -> None:
+    def create() -> str:
         fresh = not path.exists()
         with h5py.File(path, "a", **({"userblock_size": 512} if fresh else {})) as file:
             with contextlib.suppress(KeyError):
@@ -399,13 +399,14 @@ def _save_hdf5(x: DNDarray, path: Path, name: str, **options: Any) -> None:
             with open(path, "r+b") as file:
                 head = b"MATLAB 7.3 MAT-file, written by dndarray".ljust(116) + bytes(8)
                 file.write(head + struct.pack("<H2s", 0x0200, b"IM"))
+        return name
 
     @contextmanager
     def opened() -> Iterator[tuple[Any, Any]]:
         with hdf5.open_to_write(path) as file:
             yield _Pairs(file[name]) if x.dtype.is_complex else file[name], file[name].chunks
 
-    write_in_turn(turned, path, create, opened)
+    hdf5.write_dataset(turned, path, create, opened)
 
 
 class _Pairs:

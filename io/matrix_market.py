@@ -72,6 +72,7 @@ def load(path: PathLike, name: str | None = None, **place: Any) -> DNDarray:
 
 def _head(path: Path) -> str:
     """The kind of a file: "coordinate" or "array"."""
+    open(path, "rb").close()  # SciPy says of a file that may not be read that it is of another kind
     try:
         return require("scipy.io").mminfo(path)[3]
     except ValueError as error:

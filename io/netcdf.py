@@ -1,15 +1,16 @@
 """NetCDF files: each process reads and writes its own part of a variable.
 
-Read are all formats that the netCDF library knows, written is NetCDF-4. NetCDF has neither complex numbers
-nor half precision, and no truth values; the last are stored as xarray does, as int8 with an attribute
-`dtype = "bool"`.
+All formats that the netCDF library knows are read and written. NetCDF has neither complex numbers nor half precision,
+and no truth values; the last are stored as xarray does, as int8 with an attribute `dtype = "bool"`.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,17 @@ import torch
 
 from ..array import DNDarray
 from ..elementwise import as_operand
-from ..layout import Split
+from ..errors import agreed
+from ..layout import Split, normalize_axis
 from ..replacement import replacing
 from ..types import as_dtype, numpy_dtype
+from . import hdf5
+from ._classic import check_length
 from ._contents import Contents, Entry
-from ._files import PathLike, existing, naming
+from ._files import PathLike, existing, forsaking, naming
 from ._optional import require
-from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, write_in_turn, write_together
+from ._packing import Packed, Packing
+from ._parts import Selection, Shifted, Source, as_file_dtype, check_mode, load_part
 
 __all__ = ["inspect", "load", "open_source", "save"]
 
@@ -96,8 +101,10 @@ def open_source(
 ) -> Iterator[Source]:
     """The variable, open to be read by this process; local. `dtype` is what it will be converted to."""
     with ExitStack() as stack:
+        library = require("netCDF4")
+        check_length(existing(path))
         with _LIBRARY:
-            file = require("netCDF4").Dataset(existing(path), "r")
+            file = library.Dataset(path, "r")
             stack.callback(_close, file)
             found = _find(file, variable)
             name = f"variable {found.name!r} in {path}"
@@ -196,14 +203,21 @@ def save(
     variable: str = "data",
     *,
     mode: str = "w",
+    append: int | None = None,
     dimensions: Sequence[str] | None = None,
+    dtype: Any = None,
+    scale_factor: float | None = None,
+    add_offset: float | None = None,
+    fill_value: float | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    format: str | None = None,
     **options: Any,
 ) -> None:
-    """Write an array to a NetCDF-4 file, in any layout; each process writes its own part.
+    """Write an array to a NetCDF file, in any layout; each process writes its own part.
 
-    The file appears, or changes, when it is complete; whatever goes wrong, an old one stays whole. Where
-    netCDF4 is built for MPI all processes write at once (but for compressed variables), otherwise one after
-    another, each in pieces of bounded size. Of processes that hold the same elements one writes.
+    The file appears, or changes, when it is complete; whatever goes wrong, an old one stays whole. In NetCDF-4, all
+    processes write at once what is neither packed nor in chunks; otherwise one after another, in pieces of bounded
+    size. Of processes that hold the same elements one writes.
 
     Parameters
     ----------
@@ -218,8 +232,19 @@ def save(
         "a": whatever else it holds stays. A variable of this
         name must then have the same shape and type, for NetCDF can remove none. The file is copied for
         that.
+    append : int, optional
+        Add the elements along this axis to those of the variable, which is made, with an unlimited dimension, if there
+        is none. Whatever else the file holds stays. The file is copied for that, too.
     dimensions : sequence of str, optional
         Names of the axes, `dim_0`, `dim_1`, ... by default. Those that the file has already are shared.
+    dtype, scale_factor, add_offset, fill_value : optional
+        How numbers are packed in a new variable, as the CF conventions have it: `(x - add_offset) / scale_factor` is
+        stored, as `dtype` (rounded to the nearest if that is of integers), and `fill_value` in place of NaN. By
+        default numbers are stored as they are. What is written to a variable that is there is packed as that is.
+    attributes : mapping, optional
+        Of the variable, such as `{"units": "K"}`.
+    format : {"NETCDF4", "NETCDF4_CLASSIC", "NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"}
+        Of a new file, "NETCDF4" by default.
     **options
         To netCDF4's `createVariable`: `compression`, `chunksizes`, `least_significant_digit`, ...
 
@@ -228,52 +253,85 @@ def save(
     OSError
         On all processes, if one of them cannot write.
     TypeError
-        For complex numbers, half precision and bfloat16, which NetCDF files do not have.
+        For complex numbers, half precision and bfloat16, which NetCDF files do not have, and whatever else the format
+        has not.
     ValueError
-        If a dimension or variable of the file has another length, shape or type.
+        If a dimension or variable of the file has another length, shape or type, or numbers do not fit their packing.
 
     Notes
     -----
-    Communication: a few small collectives, and without MPI in netCDF4 one message per process; no elements.
+    Communication: a few small collectives, and one message per process where they write in turn; no elements, but
+    where processes hold less than a page of a row (as for `dnd.io.npy.save`).
 
     Examples
     --------
     >>> dims = ("time", "lat", "lon")
     >>> dnd.io.netcdf.save(x, "run.nc", "t2m", dimensions=dims, compression="zlib")  # doctest: +SKIP
+    >>> dnd.io.netcdf.save(x, "run.nc", "t2m", dtype="int16", scale_factor=0.01, fill_value=-32768)  # doctest: +SKIP
     """
     x = as_operand(x)
     check_mode(mode)
-    dtype = _stored_type(x.dtype)
+    axis = None if append is None else normalize_axis(append, x.ndim, "append")
     names = [f"dim_{axis}" for axis in range(x.ndim)] if dimensions is None else list(dimensions)
     if len(names) != x.ndim or len(set(names)) != len(names):
         raise ValueError(f"`dimensions` (={dimensions}) must be {x.ndim} different names, one per axis of {x.shape}")
+    if format not in (None, *_TYPES):
+        raise ValueError(f"`format` (={format!r}) must be one of {', '.join(_TYPES)}")
+    packing = Packing.chosen(_stored_type(x.dtype), dtype, scale_factor, add_offset, fill_value)
     stored = x if x.dtype is not torch.bool else DNDarray(x.larray.view(torch.int8), x.layout, x.comm)
-    with replacing(path, x.comm, keep=mode == "a", new=mode == "x") as temporary:
+    keep = mode == "a" or axis is not None
+    with replacing(path, x.comm, keep=keep, new=mode == "x") as temporary, naming("write", path):
+        begin = [0] * x.ndim
+        with agreed(x.comm):
+            if axis is not None and x.comm.rank == 0:
+                begin[axis] = _length_of(temporary, variable, axis)
+        begin = x.comm.broadcast_object(begin)
 
-        def create() -> None:
-            how = "r+" if temporary.exists() else "w"
-            with naming("write", path), _LIBRARY, require("netCDF4").Dataset(temporary, how) as file:
-                _check_room(file, variable, x)
-                for dimension, n in zip(names, x.shape, strict=True):
-                    _share_dimension(file, dimension, n)
-                if variable not in dict(_variables(file)):
-                    # Without a fill value the library does not write every element twice, and does not take
-                    # one of ours for missing when it reads.
-                    file.createVariable(variable, dtype, names, **{"fill_value": False, **options})
-                if x.dtype is torch.bool:
-                    file[variable].setncattr("dtype", "bool")
+        def create() -> str | None:
+            fresh = {} if temporary.exists() else {"format": format or "NETCDF4"}
+            with _open_to_write(temporary, "w" if fresh else "r+", **fresh) as file:
+                if format not in (None, file.data_model):
+                    raise ValueError(f"`format` (={format!r}) must be that of the file, {file.data_model}, or None")
+                found = dict(_variables(file)).get(variable)
+                if found is None:
+                    sizes = [
+                        (name, None if a == axis else n) for a, (name, n) in enumerate(zip(names, x.shape, strict=True))
+                    ]
+                    found = _create(file, variable, sizes, packing, options)
+                    if x.dtype is torch.bool:
+                        found.setncattr("dtype", "bool")
+                else:
+                    _check_room(found, x, axis, None if dimensions is None else names)
+                found.setncatts(dict(attributes or {}))
+                return _as_it_is(file, variable, found, stored) if axis is None else None
 
         @contextmanager
-        def opened(**how: Any) -> Iterator[tuple[Any, Any]]:
-            with naming("write", path), _LIBRARY, require("netCDF4").Dataset(temporary, "r+", **how) as file:
+        def opened() -> Iterator[tuple[Any, Any]]:
+            with _open_to_write(temporary, "r+") as file:
                 target = file[variable]
                 target.set_auto_maskandscale(False)
-                yield target, _chunks(target)
+                yield Shifted(Packed(target, Packing.of(target)), begin), _chunks(target)
 
-        if x.comm.size > 1 and not options and _is_parallel():
-            write_together(stored, create, lambda: opened(parallel=True, comm=x.comm.handle))
-        else:
-            write_in_turn(stored, temporary, create, opened)
+        hdf5.write_dataset(stored, temporary, create, opened)
+
+
+@contextmanager
+def _open_to_write(path: Path, mode: str, **how: Any) -> Iterator[Any]:
+    with _LIBRARY, require("netCDF4").Dataset(path, mode, **how) as file, forsaking(path):
+        yield file
+        file.sync()
+
+
+_SMALL = ("int8", "int16", "int32", "float32", "float64")
+_LARGE = (*_SMALL, "uint8", "uint16", "uint32", "int64", "uint64")
+_TYPES = {
+    "NETCDF4": _LARGE,
+    "NETCDF4_CLASSIC": _SMALL,
+    "NETCDF3_CLASSIC": _SMALL,
+    "NETCDF3_64BIT_OFFSET": _SMALL,
+    "NETCDF3_64BIT_DATA": _LARGE,
+}
+"""Format -> the types that it has."""
 
 
 def _stored_type(dtype: torch.dtype) -> np.dtype:
@@ -286,32 +344,86 @@ def _stored_type(dtype: torch.dtype) -> np.dtype:
     return numpy_dtype(dtype)
 
 
-def _check_room(file: Any, name: str, x: DNDarray) -> None:
-    """Whether a variable that the file has already can take the elements of `x`."""
-    found = dict(_variables(file)).get(name)
-    if found is None:
-        return
-    same = found.shape == x.shape and found.dtype == _stored_type(x.dtype)
-    packed = not {"scale_factor", "add_offset"}.isdisjoint(found.ncattrs())
-    if not same or packed or _is_bool(found) != (x.dtype is torch.bool):
+def _create(
+    file: Any, name: str, sizes: list[tuple[str, int | None]], packing: Packing, options: dict[str, Any]
+) -> Any:
+    """Make a variable, its elements not set."""
+    if packing.dtype.name not in _TYPES[file.data_model]:
+        raise TypeError(f"{file.data_model} has no {packing.dtype}; give a `dtype` of {_TYPES[file.data_model]}")
+    if "/" in name and file.data_model != "NETCDF4":
+        raise ValueError(f"{file.data_model} has no groups, such as in {name!r}")
+    for dimension, n in sizes:
+        _share_dimension(file, dimension, n)
+    # Without a fill value the library does not write every element twice, and does not take one of ours for missing
+    # when it reads.
+    fill = False if packing.fill is None else packing.fill
+    variable = file.createVariable(
+        name, packing.dtype, [dimension for dimension, _ in sizes], fill_value=fill, **options
+    )
+    variable.setncatts(packing.attributes())
+    return variable
+
+
+def _check_room(found: Any, x: DNDarray, axis: int | None, names: list[str] | None) -> None:
+    """Whether a variable that the file has already can take the elements of `x`, or take them up along an axis."""
+    lengths = [(n, m) for a, (n, m) in enumerate(zip(found.shape, x.shape, strict=False)) if a != axis]
+    same = found.ndim == x.ndim and all(n == m for n, m in lengths) and names in (None, list(found.dimensions))
+    packing = Packing.of(found)
+    same &= packing.dtype == _stored_type(x.dtype) or (not packing.is_plain and x.dtype.is_floating_point)
+    if not same or _is_bool(found) != (x.dtype is torch.bool):
         raise ValueError(
-            f"variable {name!r} of the file, of shape {found.shape} and type {found.dtype}, cannot take an "
-            f"array of shape {x.shape} and {x.dtype}, and NetCDF cannot remove it; use another name, or mode='w'"
+            f"variable {found.name!r} of the file, of shape {found.shape}, type {found.dtype} and dimensions "
+            f"{found.dimensions}, cannot take an array of shape {x.shape} and {x.dtype}"
+            + (
+                ", and NetCDF cannot remove it; use another name, or mode='w'"
+                if axis is None
+                else f" along axis {axis}"
+            )
         )
+    if axis is not None and not found.get_dims()[axis].isunlimited():
+        raise ValueError(f"variable {found.name!r} of the file cannot grow along axis {axis}; make it with `append`")
 
 
-def _share_dimension(file: Any, name: str, n: int) -> None:
+def _share_dimension(file: Any, name: str, n: int | None) -> None:
     if name not in file.dimensions:
         file.createDimension(name, n)
-    elif len(file.dimensions[name]) != n:
+    elif n is None and not file.dimensions[name].isunlimited():
+        raise ValueError(f"dimension {name!r} of the file cannot grow; name the axes otherwise with `dimensions`")
+    elif n is not None and len(file.dimensions[name]) != n:
         raise ValueError(
             f"dimension {name!r} has length {len(file.dimensions[name])} in the file, but {n} in the array; "
             "name the axes otherwise with `dimensions`"
         )
 
 
-def _is_parallel() -> bool:
-    try:
-        return bool(require("netCDF4").__has_parallel4_support__)
-    except ImportError:
-        return False  # said by the process that makes the file
+def _as_it_is(file: Any, name: str, variable: Any, x: DNDarray) -> str | None:
+    """What HDF5 calls a variable, if its elements can be written without the netCDF library; None otherwise."""
+    plain = file.data_model.startswith("NETCDF4") and Packing.of(variable) == Packing(numpy_dtype(x.dtype))
+    return _name_in_hdf5(variable, name) if plain and importlib.util.find_spec("h5py") else None
+
+
+def _name_in_hdf5(variable: Any, name: str) -> str:
+    """NetCDF-4 keeps under its own name a dimension that a variable shares its name with."""
+    group, _, last = name.rpartition("/")
+    other = last in variable.group().dimensions and variable.dimensions[:1] != (last,)
+    return f"{group}/{'_nc4_non_coord_' if other else ''}{last}"
+
+
+def _length_of(path: Path, name: str, axis: int) -> int:
+    """How long a variable is along an axis, though its dimension may be longer; 0 if there is none."""
+    if not path.exists():
+        return 0
+    with _LIBRARY, require("netCDF4").Dataset(path) as file:
+        found = dict(_variables(file)).get(name)
+        if found is None or found.ndim <= axis:  # which is said later
+            return 0
+        if not file.data_model.startswith("NETCDF4"):
+            growing = [other.name for other in file.variables.values() if found.dimensions[axis] in other.dimensions]
+            if len(growing) > 1:
+                raise ValueError(
+                    f"in {file.data_model} the variables {growing} can only grow together; use the format NETCDF4"
+                )
+            return found.shape[axis]
+        name = _name_in_hdf5(found, name)
+    with require("h5py").File(path, "r") as stored:
+        return stored[name].shape[axis]

@@ -15,15 +15,18 @@ from ..array import DNDarray
 from ..communication import as_comm
 from ..elementwise import as_operand
 from ..errors import agreed
-from ..replacement import replacing
+from ..replacement import replacing, replacing_folder, sync
 from ..types import as_dtype, numpy_dtype, promote_types
 from ._contents import Contents, Entry
 from ._files import PathLike, existing, naming
 from ._offsets import in_rank_order
 from ._optional import require
-from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, write_by_first
+from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, rows, write_by_first, writers
+from .files import paths_of
 
 __all__ = ["columns", "inspect", "load", "open_source", "save"]
+
+_PARQUET = (".parquet", ".pq")
 
 
 def load(
@@ -34,7 +37,9 @@ def load(
     Parameters
     ----------
     path : path-like
-        The file, which every process must be able to see: Parquet, or Arrow's own format (`.arrow`, `.feather`).
+        The file, which every process must be able to see: Parquet, or Arrow's own format (`.arrow`, `.feather`). A
+        folder `NAME.parquet` of Parquet files, as Spark and Dask write, is one table, in the order of the numbers in
+        their names.
     name : str, optional
         A column, which then comes as an array of one axis.
     usecols : sequence of str, optional
@@ -90,10 +95,43 @@ class _Table:
 
 @contextmanager
 def _open(path: Path) -> Iterator[_Table]:
+    """A table in one file, or in the files of a folder, one behind the other."""
+    if not path.is_dir():
+        with _open_file(path) as table:
+            yield table
+        return
+    files = [p for p in paths_of(path, lambda p: p.suffix.lower() in _PARQUET) if p.name[0] != "_"]
+    tables = [_described(file) for file in files]
+    first = tables[0]
+    for file, table in zip(files, tables, strict=True):
+        if (table.names, table.types) != (first.names, first.types):
+            raise ValueError(f"{file} has columns {table.names}, but {files[0]} has {first.names}, or others of a type")
+    groups = [(file, i) for file, table in zip(files, tables, strict=True) for i in range(len(table.starts) - 1)]
+    lengths = np.concatenate([np.diff(table.starts) for table in tables])
+
+    def read(i: int, names: list[str]) -> Any:
+        file, group = groups[i]
+        with _open_file(file) as table:
+            return table.read(group, names)
+
+    yield _Table(first.names, first.types, _starts(lengths), read)
+
+
+def _described(path: Path) -> _Table:
+    with _open_file(path) as table:
+        return table
+
+
+def _starts(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+@contextmanager
+def _open_file(path: Path) -> Iterator[_Table]:
     pyarrow = require("pyarrow")
     with ExitStack() as stack:
         try:
-            if path.suffix.lower() in (".parquet", ".pq"):
+            if path.suffix.lower() in _PARQUET:
                 file = stack.enter_context(require("pyarrow.parquet").ParquetFile(path))
                 lengths = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
                 schema = file.schema_arrow
@@ -109,8 +147,7 @@ def _open(path: Path) -> Iterator[_Table]:
                 return file.read_row_group(i, columns=names, use_threads=False)
             return file.get_batch(i).select(names)
 
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        yield _Table(list(schema.names), [field.type for field in schema], starts, read)
+        yield _Table(list(schema.names), [field.type for field in schema], _starts(lengths), read)
 
 
 @contextmanager
@@ -118,7 +155,7 @@ def open_source(
     path: PathLike, name: str | None = None, *, usecols: Sequence[str] | None = None, dtype: Any = None
 ) -> Iterator[Source]:
     """Columns of the table, open to be read by this process; local. `dtype` is what they will be converted to."""
-    path = existing(path)
+    path = existing(path, folder=Path(path).is_dir())
     with _open(path) as table:
         wanted = [name] if name is not None else list(table.names if usecols is None else usecols)
         missing = [column for column in wanted if column not in table.names]
@@ -176,7 +213,7 @@ def _copying(values: Any) -> dict[str, bool]:
 
 def inspect(path: PathLike) -> Contents:
     """The columns of the table; local."""
-    path = existing(path)
+    path = existing(path, folder=Path(path).is_dir())
     with naming("read", path), _open(path) as table:
         rows = int(table.starts[-1])
         group = (int(np.diff(table.starts).max(initial=1)),)
@@ -191,12 +228,13 @@ def save(
     *,
     mode: str = "w",
     header: Sequence[str] | None = None,
+    layout: str | None = None,
     **options: Any,
 ) -> None:
     """Write a matrix, or an array of one axis as a column, as a table.
 
-    Such files end with a list of what is in them, so one process writes: the rows come to it from one process after
-    another, in pieces of bounded size.
+    Such files end with a list of what is in them, and where: so one process writes, to which the rows come from one
+    process after another, in pieces of bounded size. With `layout="folder"` all write at once, a file each.
 
     Parameters
     ----------
@@ -211,6 +249,9 @@ def save(
         "x": not if there is such a file already.
     header : sequence of str, optional
         Names of the columns; "0", "1", ... by default.
+    layout : {"folder"}, optional
+        "folder": the path becomes a folder with a Parquet file of each process, which this module, pandas, Dask and
+        Spark read as one table.
     **options
         To `pyarrow.parquet.ParquetWriter`: `compression`, ...
 
@@ -237,11 +278,14 @@ def save(
     dtype = numpy_dtype(x.dtype)
     kind = Path(path).suffix.lower()
 
+    if layout not in (None, "folder") or (layout and kind not in _PARQUET):
+        raise ValueError(f"`layout` (={layout!r}) must be None, or 'folder' for a path that ends in .parquet")
+
     @contextmanager
-    def opened() -> Iterator[Callable[[np.ndarray], None]]:
+    def opened(target: Path) -> Iterator[Callable[[np.ndarray], None]]:
         pyarrow = require("pyarrow")
         schema = pyarrow.schema([(n, pyarrow.from_numpy_dtype(dtype)) for n in names])
-        with _writer(temporary, kind, schema, options) as writer:
+        with _writer(target, kind, schema, options) as writer:
 
             def write(rows: np.ndarray) -> None:
                 matrix = rows.reshape(len(rows), -1)
@@ -250,8 +294,25 @@ def save(
 
             yield write
 
-    with replacing(path, x.comm, new=mode == "x") as temporary, naming("write", path):
-        write_by_first(in_rank_order(x), opened)
+    x = in_rank_order(x)
+    if layout is None:
+        with replacing(path, x.comm, new=mode == "x") as temporary, naming("write", path):
+            write_by_first(x, lambda: opened(temporary))
+        return
+    with replacing_folder(path, x.comm, _is_table, new=mode == "x") as temporary, naming("write", path):
+        with agreed(x.comm):
+            if x.comm.rank == 0:
+                temporary.mkdir()
+        with agreed(x.comm):
+            if x.comm.rank == 0 or x.comm.rank in writers(x.layout):
+                with opened(temporary / f"part-{x.comm.rank}.parquet") as write:
+                    for piece in rows(x):
+                        write(piece)
+                sync(temporary / f"part-{x.comm.rank}.parquet")
+
+
+def _is_table(folder: Path) -> bool:
+    return all(path.suffix.lower() in _PARQUET or path.name[0] in "._" for path in folder.iterdir())
 
 
 def _writer(path: Path, kind: str, schema: Any, options: dict[str, Any]) -> Any:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..array import DNDarray
 from ..elementwise import as_operand
 from ..errors import agreed
-from ..layout import Layout, normalize_axis
+from ..layout import Box, Layout, normalize_axis
 from ..redistribution import move
 from ..replacement import replacing_folder
 from ..types import numpy_dtype
 from ._contents import Contents, Entry
 from ._files import PathLike, existing
 from ._optional import require
-from ._parts import Selection, Shifted, Source, as_file_dtype, check_mode, load_part, pieces, writers
+from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, pieces_of, writers
 
 __all__ = ["inspect", "load", "open_source", "save"]
 
@@ -67,7 +71,10 @@ def open_source(path: PathLike, name: str | None = None) -> Iterator[Source]:
     title = f"array {array.name!r} in {path}"
 
     def read_into(selection: Selection, target: np.ndarray) -> None:
-        target[...] = array[selection]
+        try:
+            target[...] = array[selection]
+        except (ValueError, RuntimeError) as error:
+            raise OSError(f"{title} has chunks that cannot be unpacked: {error}") from error
 
     yield Source(title, array.shape, as_file_dtype(array.dtype, title), read_into, array.shards or array.chunks)
 
@@ -138,7 +145,8 @@ def save(
         there is a store already. "a": what else the store holds stays, and an array of this name is replaced.
     append : int, optional
         Add the elements along this axis to those that the array in the store has (`mode` and the other options have no
-        meaning then). This changes the store as it is: a run that is killed meanwhile leaves fill values at the end.
+        meaning then). The array says that it is longer when all of them are written: a run that is killed meanwhile
+        leaves it as it was, but for chunks beyond its end, which nobody reads.
     zarr_format : {3, 2}
         Version of the format, for a new store.
     **options
@@ -155,8 +163,9 @@ def save(
 
     Notes
     -----
-    Communication: a few small collectives. Where processes share chunks, the array is moved first into a layout that
-    ends with chunks (one all-to-all, of what lies between the borders, and one more part of memory).
+    Communication: a few small collectives, and where processes share chunks one all-to-all of these. Where they share
+    them along several axes of a grid, the array is moved into a layout that ends with chunks (one more part of memory).
+    What is written is left to the operating system to bring to the disk.
 
     Examples
     --------
@@ -185,8 +194,12 @@ def save(
 
 
 def _in_store(x: DNDarray, path: Path) -> bool:
-    """Whether there is a store, as rank 0 sees it. Communication: one collective."""
-    return x.comm.broadcast_object(_is_zarr(path))
+    """Whether there is a store, as rank 0 sees it. Communication: two collectives."""
+    found = False
+    with agreed(x.comm):
+        if x.comm.rank == 0:
+            found = _is_zarr(path)
+    return x.comm.broadcast_object(found)
 
 
 def _is_zarr(path: Path) -> bool:
@@ -217,23 +230,24 @@ def _list_anew(path: Path) -> None:
             zarr.consolidate_metadata(path)
 
 
-def _write(x: DNDarray, path: Path, begin: Sequence[int] | None = None) -> None:
-    """Write the elements into an array that there is, from an index on, by layouts in which nobody shares chunks."""
+def _write(x: DNDarray, path: Path, begin: Sequence[int] | None = None, shape: Sequence[int] | None = None) -> None:
+    """Write the elements into an array that there is, from an index on; no chunk is written by two processes.
+
+    `shape` is the one that the array will have.
+    """
     begin = begin or (0,) * x.ndim
     with agreed(x.comm):
-        array = require("zarr").open_array(path, mode="r+")
+        array = _as_if(require("zarr").open_array(path, mode="r+"), shape or x.shape)
     units = array.shards or array.chunks
-    layout = _by_chunks(x.layout, units, begin)
-    x = x if layout is x.layout else DNDarray(move(x.larray.detach(), x.layout, layout, x.comm), layout, x.comm)
+    parts = _in_whole_chunks(x, units, begin)
     with agreed(x.comm):
-        if x.comm.rank in writers(layout):
-            target = Shifted(array, begin)
-            try:
-                for selection, values in pieces(x, units):
-                    target[selection] = values
-            except Exception:
-                require("zarr.core.sync").sync(_settled())
-                raise
+        try:
+            for part, box in parts:
+                for selection, values in pieces_of(part, box, units):
+                    array[selection] = values
+        except Exception:
+            require("zarr.core.sync").sync(_settled())
+            raise
 
 
 async def _settled() -> None:
@@ -241,6 +255,73 @@ async def _settled() -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
         await asyncio.wait(others, timeout=60)
+
+
+def _in_whole_chunks(x: DNDarray, units: Sequence[int], begin: Sequence[int]) -> list[tuple[torch.Tensor, Box]]:
+    """What this process is to write, so that nobody shares chunks, each with its place in the array of the file."""
+    layout, elements, rank = x.layout, x.larray.detach(), x.comm.rank
+    cut = [
+        g
+        for g, (axis, offsets) in enumerate(zip(layout.axes, layout.offsets, strict=True))
+        if axis is not None and offsets is not None and _cut_by(offsets, units[axis], begin[axis])
+    ]
+    if len(cut) == 1:
+        parts = _but_shared(x, cut[0], units, begin)
+    elif cut:
+        target = _by_chunks(layout, units, begin)
+        parts = [(move(elements, layout, target, x.comm), target.box(rank), rank in writers(target))]
+    else:
+        parts = [(elements, layout.box(rank), rank in writers(layout))]
+    return [
+        (part, tuple((start + b, stop + b) for (start, stop), b in zip(box, begin, strict=True)))
+        for part, box, mine in parts
+        if mine
+    ]
+
+
+def _but_shared(
+    x: DNDarray, g: int, units: Sequence[int], begin: Sequence[int]
+) -> list[tuple[torch.Tensor, Box, bool]]:
+    """This process's part but for chunks that borders along one grid axis cut, and those of them that fall to it.
+
+    Of each part what it holds, its place, and whether this process writes it.
+    """
+    layout, axis, rank, elements = x.layout, x.layout.axes[g], x.comm.rank, x.larray.detach()
+    offsets = layout.offsets[g]
+    assert axis is not None and offsets is not None
+    shared = _cut_by(offsets, units[axis], begin[axis])
+    owners = [bisect_right(offsets, start) - 1 for start, _ in shared]  # who has the first index
+    # These chunks, one behind the other, are moved as an array of their own.
+    before = [sum(min(max(o - start, 0), stop - start) for start, stop in shared) for o in offsets]
+    wanted = [0] * (len(offsets) - 1)
+    for (start, stop), owner in zip(shared, owners, strict=True):
+        wanted[owner] += stop - start
+    shape = (*x.shape[:axis], before[-1], *x.shape[axis + 1 :])
+    source, target = (
+        Layout(shape, layout.grid, layout.axes, (*layout.counts[:g], counts, *layout.counts[g + 1 :]))
+        for counts in ([b - a for a, b in pairwise(before)], wanted)
+    )
+    box, own = layout.box(rank), layout.grid.coordinates(rank)[g]
+    start, stop = box[axis]
+    low = next((min(b, stop) for a, b in shared if a <= start < b), start)
+    high = next((max(a, low) for a, b in shared if a < stop <= b), stop)
+    outer = [elements.narrow(axis, 0, low - start), elements.narrow(axis, high - start, stop - high)]
+    moved = move(torch.cat(outer, axis), source, target, x.comm)
+    parts = [(elements.narrow(axis, low - start, high - low), (low, high), low < high and rank in writers(layout))]
+    at = 0
+    for interval, owner in zip(shared, owners, strict=True):
+        if owner == own:
+            n = interval[1] - interval[0]
+            parts.append((moved.narrow(axis, at, n), interval, rank in writers(target)))
+            at += n
+    return [(part, (*box[:axis], place, *box[axis + 1 :]), mine) for part, place, mine in parts]
+
+
+def _cut_by(offsets: Sequence[int], unit: int, first: int) -> list[tuple[int, int]]:
+    """The chunks that borders fall into, as intervals of an axis that begins at an index `first` of the file's."""
+    n = offsets[-1]
+    numbers = sorted({(first + o) // unit for o in offsets if 0 < o < n and (first + o) % unit})
+    return [(max(c * unit - first, 0), min((c + 1) * unit - first, n)) for c in numbers]
 
 
 def _by_chunks(layout: Layout, units: Sequence[int], begin: Sequence[int]) -> Layout:
@@ -273,14 +354,19 @@ def _append(x: DNDarray, path: Path, name: str, axis: int) -> None:
     where = path / name if name else path
     done = False
     try:
+        _write(x, where, tuple(n if a == axis else 0 for a, n in enumerate(old)), new)
         with agreed(x.comm):
             if x.comm.rank == 0:
                 zarr.open_array(where, mode="r+").resize(new)
-        _write(x, where, tuple(n if a == axis else 0 for a, n in enumerate(old)))
-        with agreed(x.comm):
-            if x.comm.rank == 0 and name:
-                _list_anew(path)
+                if name:
+                    _list_anew(path)
         done = True
     finally:
         if not done and x.comm.rank == 0:
-            zarr.open_array(where, mode="r+").resize(old)
+            _as_if(zarr.open_array(where, mode="r+"), new).resize(old)  # which removes the chunks beyond
+
+
+def _as_if(array: Any, shape: Sequence[int]) -> Any:
+    """An array that has a shape of which its file does not tell yet."""
+    core = array.async_array
+    return require("zarr").Array(replace(core, metadata=core.metadata.update_shape(tuple(shape))))

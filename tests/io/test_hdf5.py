@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import resource
 import sys
 import time
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-import strategies
 import torch
 from dndarray.io import _parts
+from faults import full_disk
+from file_cases import names_in, spread, two_layouts, values
 from hypothesis import given
 from hypothesis import strategies as st
 
 import dndarray as dnd
-from dndarray.layout import Layout
 from dndarray.testing import assert_array_equal, count_collectives
 
 SIZE = dnd.get_comm().size
@@ -26,28 +24,11 @@ RANK = dnd.get_comm().rank
 DTYPES = [name for name in dnd.__all__ if isinstance(getattr(dnd, name), torch.dtype) and name != "bfloat16"]
 
 
-def values(shape: tuple[int, ...], dtype: str = "float64") -> np.ndarray:
-    """Elements of which each says where it is from."""
-    count = np.arange(1, math.prod(shape) + 1).reshape(shape)
-    if dtype.startswith("complex"):
-        return np.asarray(count - 1j * count, dtype)
-    return np.asarray(count % 2 == 0) if dtype == "bool" else count.astype(dtype)
-
-
-@st.composite
-def two_layouts(draw: st.DrawFn) -> tuple[Layout, Layout]:
-    """Two layouts of arrays of one shape; whatever is loaded is balanced, so the second one is."""
-    shape = draw(strategies.shapes())
-    return draw(strategies.layouts(shape, SIZE)), draw(strategies.layouts(shape, SIZE)).balanced()
-
-
 @given(two_layouts(), st.sampled_from(DTYPES))
 def test_what_is_saved_in_one_layout_is_loaded_in_another(shared_path, layouts, dtype):
     source, target = layouts
     expected = values(source.shape, dtype)
-    part = torch.from_numpy(expected)[tuple(slice(*interval) for interval in source.box(RANK))]
-    x = dnd.DNDarray(part, source, dnd.get_comm())
-    dnd.io.save(x, shared_path / "x.h5")
+    dnd.io.save(spread(expected, source), shared_path / "x.h5")
     with h5py.File(shared_path / "x.h5") as file:
         np.testing.assert_array_equal(file["data"], expected, strict=True)
     loaded = dnd.io.load(shared_path / "x.h5", split=target.axes, grid=target.grid)
@@ -235,13 +216,6 @@ def test_a_package_that_is_missing_is_named(shared_path, monkeypatch):
 # --- failures -----------------------------------------------------------------------------------------------
 
 
-def names_in(folder: Path) -> list[str]:
-    dnd.get_comm().barrier()  # rank 0 removes what is left of a file after it has raised
-    names = sorted(path.name for path in folder.iterdir())
-    dnd.get_comm().barrier()
-    return names
-
-
 def test_files_that_cannot_be_read(shared_path):
     dnd.io.save(dnd.zeros((50, 50)), shared_path / "whole.h5")
     if RANK == 0:
@@ -282,23 +256,18 @@ def test_folders_that_cannot_be_written_to(shared_path):
     assert names_in(shared_path) == ["x.h5"]
 
 
+@pytest.mark.parametrize("how", [{}, {"chunks": (100, 50)}], ids=["one block", "chunks"])
 @pytest.mark.parametrize("mode", ["w", "a"])
 @pytest.mark.parametrize("failing", range(SIZE))
-def test_a_write_that_fails_leaves_the_old_file_whole(shared_path, mode, failing):
+def test_a_write_that_fails_leaves_the_old_file_whole(shared_path, how, mode, failing):
     """A disk that is full for one process: really, the operating system refuses what is over a limit."""
     path = shared_path / "x.h5"
     old = values((5, 4))
     dnd.io.save(dnd.array(old, split=0), path)
     before = path.read_bytes()
     x = dnd.zeros((SIZE * 1000, 50), split=0, dtype="float64")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if failing == RANK:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
-        with pytest.raises(OSError) as raised:  # noqa: PT011 (its text is the operating system's)
-            dnd.io.save(x, path, mode=mode)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with full_disk(failing, 100_000), pytest.raises(OSError) as raised:  # noqa: PT011 (its text is the system's)
+        dnd.io.save(x, path, mode=mode, **how)
     assert failing == RANK or f"[raised on rank {failing}]" in str(raised.value)
     assert names_in(shared_path) == ["x.h5"]
     assert path.read_bytes() == before

@@ -94,7 +94,7 @@ def test_streams_and_sources_know_many_files(shared_path):
 
     for i in range(2):
         dnd.io.save(dnd.arange(3, split=0), shared_path / f"{i}.npy")
-    with _formats.open_source(f"{shared_path}/*.npy") as source:
+    with _formats.prepared(f"{shared_path}/*.npy", comm=dnd.get_comm())() as source:
         target = np.empty(6, "int64")
         source.read_into((slice(0, 6),), target)
     np.testing.assert_array_equal(target, [0, 1, 2, 0, 1, 2])

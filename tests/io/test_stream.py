@@ -64,7 +64,13 @@ def test_other_formats_and_many_files(shared_path):
     if RANK == 0:
         (shared_path / "x.csv").write_text("\n".join(",".join(map(str, row)) for row in EXPECTED))
     path = file_with(shared_path, "x.npy")
+    folder = shared_path / "many"
+    folder.mkdir(exist_ok=True)
+    for number, rows in ((2, slice(0, 9)), (10, slice(9, None))):
+        dnd.io.save(dnd.array(EXPECTED[rows], split=0), folder / f"{number}.h5", "x")
     streams = {
+        "pattern": dnd.io.stream(f"{folder}/*.h5", 6, "x"),
+        "folder": dnd.io.stream(folder, 6, "x", axis=0),
         "raw": dnd.io.stream(shared_path / "x.raw", 6, shape=(-1, 6), dtype="<f8"),
         "csv": dnd.io.stream(shared_path / "x.csv", 6, dtype="float32"),
         "many": dnd.io.stream([path, path], 6),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv as text
 import io
-from pathlib import Path
 
 import numpy as np
 import pandas
 import pyarrow
 import pytest
 from dndarray.io import _lines, csv
+from file_cases import put
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -20,14 +20,6 @@ from dndarray.testing import assert_array_equal, count_collectives
 
 SIZE = dnd.get_comm().size
 RANK = dnd.get_comm().rank
-
-
-def put(path: Path, content: str | bytes) -> Path:
-    """A file that one process has made."""
-    if RANK == 0:
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    dnd.get_comm().barrier()
-    return path
 
 
 @pytest.mark.parametrize("block", [3, 16, 2**22])
@@ -141,3 +133,40 @@ def test_row_groups(shared_path):
     found = dnd.io.parquet.columns(path, ["a", "d"], split=0)
     assert [(name, x.dtype) for name, x in found.items()] == [("a", dnd.int64), ("d", dnd.float64)]
     assert dnd.io.inspect(path)["c"].dtype == "string"
+
+
+def test_each_process_reads_its_own_row_groups(shared_path, monkeypatch):
+    path, expected = shared_path / "x.parquet", np.arange(40.0 * 3).reshape(40, 3)
+    if RANK == 0:
+        table = pyarrow.table({name: expected[:, k] for k, name in enumerate("abc")})
+        parquet.write_table(table, path, row_group_size=5)
+    dnd.get_comm().barrier()
+    read, real = [], parquet.ParquetFile.read_row_group
+    monkeypatch.setattr(
+        parquet.ParquetFile, "read_row_group", lambda self, i, **how: (read.append(i), real(self, i, **how))[1]
+    )
+    x = dnd.io.load(path, split=0)
+    begin, end = x.layout.box(RANK)[0]
+    assert sorted(set(read)) == list(range(begin // 5, -(-end // 5))) and len(read) == len(set(read))
+    assert_array_equal(x, expected)
+
+
+@pytest.mark.parametrize("split", [None, 0, 1])
+def test_folders_of_parquet_files(shared_path, split):
+    path, expected = shared_path / "x.parquet", np.arange(11.0 * 3).reshape(11, 3)
+    x = dnd.array(expected, split=split)
+    for part in (x[:2], x[:0], x):
+        dnd.io.save(part, path, layout="folder", header=["a", "b", "c"])
+        assert_array_equal(dnd.io.load(path, split=split), expected[: len(part)])
+    assert_array_equal(dnd.io.load(path, split=1, slices=np.s_[1:10:4, 1:]), expected[1:10:4, 1:])
+    assert dnd.io.load(path, "b", split=0).tolist() == expected[:, 1].tolist()
+    assert [entry.name for entry in dnd.io.inspect(path)] == ["a", "b", "c"]
+    np.testing.assert_array_equal(pandas.read_parquet(path), expected)
+    dnd.get_comm().barrier()
+    with pytest.raises(FileExistsError):
+        dnd.io.save(x, path, layout="folder", mode="x")
+    with pytest.raises(ValueError, match="`layout`"):
+        dnd.io.save(x, shared_path / "x.feather", layout="folder")
+    put(path / "part-9.parquet", b"PAR1")
+    with pytest.raises(OSError, match=r"part-9\.parquet"):
+        dnd.io.load(path, split=0)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import strategies
-import torch
 import zarr
 from dndarray.io import zarr as ours
+from faults import full_disk
+from file_cases import spread, values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,11 +25,17 @@ def test_no_two_processes_share_a_chunk(data):
     layout = data.draw(strategies.layouts(shape, SIZE))
     units = [data.draw(st.integers(1, 9)) for _ in shape]
     begin = [data.draw(st.integers(0, 9)) for _ in shape]
-    result = ours._by_chunks(layout, units, begin)
-    assert (result.axes, result.grid) == (layout.axes, layout.grid)
-    for axis, offsets in zip(result.axes, result.offsets, strict=True):
-        if axis is not None:
-            assert all((begin[axis] + o) % units[axis] == 0 or o in (0, shape[axis]) for o in offsets)
+    parts = ours._in_whole_chunks(spread(values(shape), layout), units, begin)
+    found = np.zeros(np.add(shape, begin).astype(int))
+    writers = np.full([-(-n // unit) for n, unit in zip(found.shape, units, strict=True)], -1)
+    for rank, mine in enumerate(dnd.get_comm().allgather_object(parts)):
+        for part, box in mine:
+            found[tuple(slice(*interval) for interval in box)] += part.numpy()
+            if all(start < stop for start, stop in box):
+                chunks = tuple(slice(a // unit, -(-b // unit)) for (a, b), unit in zip(box, units, strict=True))
+                assert np.isin(writers[chunks], (-1, rank)).all()
+                writers[chunks] = rank
+    np.testing.assert_array_equal(found[tuple(slice(b, None) for b in begin)], values(shape))
 
 
 @settings(max_examples=10)
@@ -39,8 +46,7 @@ def test_chunks_and_appending(shared_path, data):
     chunks = tuple(data.draw(st.integers(1, 5)) for _ in shape)
     axis, format = data.draw(st.integers(0, len(shape) - 1)), data.draw(st.sampled_from([2, 3]))
     expected = np.arange(1.0, np.prod(shape) + 1).reshape(shape)
-    part = torch.from_numpy(expected)[tuple(slice(*interval) for interval in layout.box(RANK))]
-    x, path = dnd.DNDarray(part, layout, dnd.get_comm()), shared_path / "x.zarr"
+    x, path = spread(expected, layout), shared_path / "x.zarr"
     dnd.io.save(x, path, chunks=chunks, zarr_format=format)
     dnd.io.save(x, path, append=axis)
     dnd.io.save(x, path, append=axis)
@@ -114,3 +120,24 @@ def test_what_cannot_be_appended(shared_path):
     with pytest.raises(FileNotFoundError):
         dnd.io.save(dnd.zeros((4, 3)), shared_path / "none.zarr", append=0)
     assert dnd.io.load(path).shape == (4, 3)
+
+
+@pytest.mark.parametrize("failing", range(SIZE))
+def test_an_append_that_fails_leaves_the_array_as_it_was(shared_path, failing, monkeypatch):
+    """And what a run leaves that is killed before the end is passed over, and written anew by the next."""
+    path, old = shared_path / "x.zarr", values((7, 30))
+    dnd.io.save(dnd.array(old, split=0), path, chunks=(5, 30), compressors=None)
+    x = dnd.array(values((300 * SIZE, 30)) + 1, split=0)
+    with full_disk(failing, 1100), pytest.raises(OSError) as raised:  # noqa: PT011 (its text is the system's)
+        dnd.io.save(x, path, append=0)
+    assert failing == RANK or f"[raised on rank {failing}]" in str(raised.value)
+    assert_array_equal(dnd.io.load(path, split=1), old)
+    monkeypatch.setattr(zarr.Array, "resize", lambda *of: 1 / 0)  # as if killed before the last step
+    with pytest.raises(ZeroDivisionError):
+        dnd.io.save(x, path, append=0)
+    monkeypatch.undo()
+    assert_array_equal(dnd.io.load(path, split=1), old)
+    for _ in range(2):
+        dnd.io.save(x[:4], path, append=0)
+    expected = values((300 * SIZE, 30))[:4] + 1
+    assert_array_equal(dnd.io.load(path, split=1), np.concatenate([old, expected, expected]))

@@ -1,7 +1,18 @@
-"""Methods written over the array: denoising, power flow, clustering and others.
+"""Methods written over the array: power flow, and others to come.
 
 Here belong estimators in scikit-learn's manner and plain functions over arrays. Each says in its docstring
 what is split, what is replicated, what is communicated, and which paper it comes from.
 """
 
-__all__: list[str] = []
+from __future__ import annotations
+
+import importlib as _importlib
+from typing import Any as _Any
+
+__all__ = ["power"]
+
+
+def __getattr__(name: str) -> _Any:
+    if name in __all__:
+        return _importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

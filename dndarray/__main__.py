@@ -1,4 +1,4 @@
-"""What this installation can do (info), whether it does (selftest), and what programs cost (energy).
+"""This installation (info, selftest), what is in files (inspect), what programs cost (energy), power flow (power).
 
 They run on one process or, under mpirun, on many; rank 0 prints.
 """
@@ -39,14 +39,14 @@ def echo(message: str) -> None:
 class Commands(click.Group):
     """The commands here, and those of the parts, by their names: these lie above this floor."""
 
-    PARTS = ("energy",)
+    PARTS = {"energy": "dndarray.energy", "inspect": "dndarray.io", "power": "dndarray.algorithms.power"}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*super().list_commands(ctx), *self.PARTS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.PARTS:
-            return importlib.import_module(f"dndarray.{cmd_name}.commands").main
+            return importlib.import_module(f"{self.PARTS[cmd_name]}.commands").main
         return super().get_command(ctx, cmd_name)
 
 

@@ -347,9 +347,11 @@ def map_blocks(func: Callable[..., Any], *arrays: Any, shared: Sequence[Any] = (
         return Layout(shape, dealt.grid, tuple(axes), dealt.counts)
 
     parts = [move(x.larray, x.layout, along_last(x.shape), comm) for x in operands]
-    rest = [move(x.larray, x.layout, x.layout.replicated(), comm) for x in whole]
     g = dealt.grid_axis(dealt.ndim - 1)
-    rest = [own(t if g is None else use_in_split(t, comm.along(dealt.grid, (g,)))) for t in rest]
+    rest: list[DNDarray] = []
+    for x in whole:
+        tensor = move(x.larray, x.layout, x.layout.replicated(), comm)
+        rest.append(own(tensor if g is None else use_in_split(tensor, comm.along(dealt.grid, (g,)))))
     n = parts[0].shape[-1]
     found: list[tuple[DNDarray, ...]] = []
     with agreed(comm):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import sys
@@ -117,8 +118,8 @@ def api() -> Iterator[str]:
         if values:
             yield f"## {TITLES.get(module, module.capitalize())}\n"
             yield from entries("dndarray", values, sys.modules[f"dndarray.{module}"].__doc__ or "")
-    for name in dnd._SUBPACKAGES:
-        part = getattr(dnd, name)
+    for name in (*dnd._SUBPACKAGES, "algorithms.power"):
+        part = importlib.import_module(f"dndarray.{name}")
         values = documented(part)
         if values:
             yield f"## dnd.{name}\n"

@@ -1,0 +1,138 @@
+"""Solve the power flow equations, by any method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import dndarray as dnd
+from dndarray import DNDarray
+
+from .automatic import auto
+from .dc import angles, dc
+from .dpf import dpf
+from .fast_decoupled import fast_decoupled
+from .gradients import implicit
+from .grid import PQ, SLACK, Grid, exactly
+from .newton import newton
+from .newton_krylov import newton_krylov
+from .solution import Solution, State
+
+__all__ = ["METHODS", "flow"]
+
+Method = Callable[..., State]
+
+METHODS: dict[str, tuple[Method, int]] = {
+    "auto": (auto, 30),
+    "newton": (newton, 30),
+    "newton_krylov": (newton_krylov, 30),
+    "fast_decoupled": (fast_decoupled, 100),
+    "dpf": (dpf, 1000),
+    "dc": (dc, 1),
+}
+"""For each name what solves, and how many iterations it may take unless the user says otherwise.
+
+`solve(grid, v, angle, S, tol=, max_iter=, **options)` takes starting voltages and injections, of shape (n,) or
+(n, cases), in per unit and radians, without gradients.
+"""
+
+
+def flow(
+    grid: Grid,
+    p: Any = None,
+    q: Any = None,
+    *,
+    method: str = "newton",
+    init: Any = "dc",
+    tol: float = 1e-8,
+    max_iter: int | None = None,
+    enforce_q_limits: bool = False,
+    **options: Any,
+) -> Solution:
+    """Find the voltages at which what is fed in at every bus flows away.
+
+    Parameters
+    ----------
+    grid : Grid
+        Replicated, or split over buses.
+    p, q : array_like, optional
+        What is fed in less what is taken out, in MW and MVAr, of shape (buses,), or (buses, cases), then split over
+        cases at will. By default what the grid says.
+    method : {"newton", "newton_krylov", "fast_decoupled", "dpf", "auto", "dc"}
+        Newton's method with a direct solver where every process knows the grid (the default), or with a Krylov method
+        where it is split; constant matrices; the differentiable power flow; screening by that; or the linear one.
+    init : {"dc", "flat"} or Solution or array_like
+        Where to begin: angles of the linear ("DC") power flow; the magnitudes that are held, 1 and the slack's angle
+        elsewhere; or voltages (complex, in per unit), as of an earlier solution.
+    tol : float
+        The mismatch, in per unit, that is small enough.
+    max_iter : int, optional
+    enforce_q_limits : bool
+        Make PV buses that would feed in more, or less, reactive power than they may PQ buses with Q at that limit, as
+        MATPOWER and pandapower do. For one case; `solution.grid` has the kinds of buses that were arrived at.
+    **options
+        Of the method.
+    """
+    if method not in METHODS:
+        raise ValueError(f"`method` (={method!r}) must be one of {sorted(METHODS)}")
+    grid.validate()
+    if enforce_q_limits:
+        from .limits import within_limits
+
+        return within_limits(grid, p, q, init, method=method, tol=tol, max_iter=max_iter, **options)
+    solve, limit = METHODS[method]
+    S = injection(grid, p, q)  # noqa: N806
+    constant = grid.detach()
+    alike = method in ("newton", "auto") and S.ndim == 2 and grid.split is None and isinstance(init, str)
+    v, angle = start(constant, init, constant.injection if alike else S)
+    through = bool(options.get("differentiable"))  # the iterations: gradients are the method's
+    given = (grid, S) if through else (constant, S.detach())
+    limit = limit if max_iter is None else max_iter
+    state = solve(given[0], v, angle, given[1], tol=tol, max_iter=limit, **options)
+    v, angle = (state.v, state.angle) if through or method == "dc" else implicit(grid, S, state)
+    converged = dnd.isfinite(state.mismatch) if method == "dc" else state.mismatch <= tol
+    return Solution(grid, v, angle, converged, state.iterations, state.mismatch, state.history, method)
+
+
+def injection(grid: Grid, p: Any, q: Any) -> DNDarray:
+    """P + iQ in per unit, of shape (n,) or (n, cases), from MW and MVAr where they are given."""
+    given = [_per_bus(grid, name, x) for name, x in (("p", p), ("q", q))]
+    parts = [
+        own if x is None else x / grid.base_mva for own, x in zip((grid.buses.p, grid.buses.q), given, strict=True)
+    ]
+    if parts[0].ndim != parts[1].ndim:
+        parts = [x[:, None] if x.ndim == 1 else x for x in parts]
+    return parts[0] + 1j * parts[1]
+
+
+def _per_bus(grid: Grid, name: str, x: Any) -> DNDarray | None:
+    """What users give for each bus, or for each bus and case: laid out as methods take it."""
+    if x is None:
+        return None
+    x, n = exactly(x, grid.comm), len(grid.buses)
+    if x.ndim not in (1, 2) or x.shape[0] != n:
+        raise ValueError(f"`{name}` has shape {x.shape}; it must be ({n},) or ({n}, cases), a row for each bus")
+    return dnd.resplit(x, grid.split if grid.split == 0 or x.ndim == 1 or x.split is None else 1)
+
+
+def start(grid: Grid, init: Any, S: DNDarray) -> tuple[DNDarray, DNDarray]:  # noqa: N803
+    """Magnitudes and angles to begin with, of the shape and layout of S, without gradients."""
+    buses, S = grid.buses, S.detach()  # noqa: N806
+    zero = dnd.zeros_like(S.real)
+    column = (slice(None), None) if S.ndim == 2 else slice(None)
+    held_v, held_angle = buses.v.detach(), buses.angle.detach()
+    if not isinstance(init, str):
+        V = init.V if isinstance(init, Solution) else exactly(init, grid.comm)  # noqa: N806
+        if V.shape not in ((S.shape[0],), S.shape):
+            raise ValueError(f"`init` has shape {V.shape}; it must be a voltage for each bus, of shape {S.shape}")
+        V = V.detach()[column] if V.ndim < S.ndim else V.detach()  # noqa: N806
+        magnitude, angle = abs(V) + zero, dnd.angle(V) + zero
+    elif init in ("dc", "flat"):
+        slack = (buses.kind == SLACK).astype(zero.dtype)
+        magnitude = zero + 1
+        angle = angles(grid, S.real) if init == "dc" else zero + (slack * held_angle).sum() / slack.sum()
+    else:
+        raise ValueError(f"`init` (={init!r}) must be 'dc', 'flat', an earlier solution, or complex voltages")
+    magnitude = dnd.where((buses.kind != PQ)[column], held_v[column], magnitude)
+    angle = dnd.where((buses.kind == SLACK)[column], held_angle[column], angle)
+    return magnitude, angle

@@ -27,7 +27,7 @@ TURN = SIZE * starts(N)[0][1]
 HALF = sum(min(TURN, N - start) * (N - start) for start in range(0, N, TURN))
 """A lower triangle as it is dealt out: whole rows of blocks, from the diagonal down."""
 UP = sum(w * (start + w) for start, w in starts(N))
-AWAY = 1 - 1 / SIZE
+AWAY = 1 - 1 / max(SIZE, 2)
 """Of what is dealt out anew the part that travels, if all parts are equal."""
 ROUNDED = 1.1
 TALL = (N * SIZE, 10)

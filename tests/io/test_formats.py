@@ -136,7 +136,8 @@ def test_writing_gathers_nothing(shared_path, format):
     with count_collectives() as c:
         dnd.io.save(x, shared_path / format.file, **format.writing)
     by_first = format.file in ("x.parquet", "x.feather", "x.tif")
-    turned = format.file == "x.mtx" or format.writing == {} and format.file == "x.mat" or "F" in format.writing.values()
+    # One all-to-all, where each process would write runs of less than a page: MATLAB's files run through columns.
+    turned = format.file in ("x.mtx", "x.mat") or "F" in format.writing.values()
     shared = format.file == "x.zarr"  # its chunks, which one process is to write
     assert c.bytes < 1000 or by_first or turned or shared
     assert c.total < 20

@@ -38,10 +38,11 @@ COMM = MPI.COMM_WORLD
 
 
 def loaded(name: str) -> tuple[Any, Grid]:
-    """pandapower's net, and the grid, without the iron losses of transformers, which a MATPOWER case cannot hold."""
+    """pandapower's net, and the grid, without the shunt conductance of branches, which a MATPOWER case cannot hold."""
     net = getattr(pandapower.networks, name)()
     net.trafo["pfe_kw"] = 0.0
-    return net, Grid.from_pandapower(net).replace(name=name)
+    grid = Grid.from_pandapower(net)
+    return net, grid.replace(name=name, g=0 * grid.branches.g, dg=0 * grid.branches.dg)
 
 
 def as_matpower(grid: Grid) -> dict[str, Any]:

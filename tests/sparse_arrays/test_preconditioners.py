@@ -309,3 +309,13 @@ def test_aggregates_cover_neighbourhoods() -> None:
     for k in range(count):
         assert scipy.sparse.csgraph.connected_components(graph[label == k][:, label == k])[0] == 1
     np.testing.assert_array_equal(aggregates(scipy.sparse.csr_array((3, 3), dtype=np.int8)), [-1, -1, -1])
+
+
+@pytest.mark.parametrize("overlap", [0, 1, 2])
+def test_schwarz_where_processes_have_no_rows(overlap: int) -> None:
+    dense = np.array([[4.0, 1.0], [1.0, 3.0]])
+    A = dnd.sparse.csr_array(dense, split=0)
+    found = dnd.sparse.linalg.gmres(
+        A, dnd.array([1.0, 2.0], dtype="float64", split=0), M=schwarz(A, overlap), rtol=1e-12
+    )
+    np.testing.assert_allclose(found.x.numpy(), np.linalg.solve(dense, [1.0, 2.0]), rtol=1e-10)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .communication import Communicator, get_comm
+from .communication import ALONE, Communicator, get_comm
 from .errors import DistributedArrayError
 from .layout import Layout, Split
 from .redistribution import move
@@ -356,6 +356,11 @@ def wrap(larray: Tensor, layout: Layout, comm: Communicator) -> DNDarray:
     """The array with this part, checked against its layout; for our own functions, where a mismatch is our bug."""
     assert tuple(larray.shape) == layout.lshape(comm.rank), (larray.shape, layout, comm)
     return DNDarray(larray, layout, comm)
+
+
+def own(tensor: Tensor) -> DNDarray:
+    """A tensor as an array that no other process knows of."""
+    return DNDarray(tensor, Layout(tuple(tensor.shape), ALONE.grid), ALONE)
 
 
 def same_comm(arrays: Sequence[DNDarray]) -> Communicator:

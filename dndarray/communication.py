@@ -381,6 +381,9 @@ class Communicator:
 _CHECK = os.environ.get("DNDARRAY_CHECK", "0") not in ("", "0")
 _default: Communicator | None = None
 
+ALONE = Communicator()
+"""This process and no other."""
+
 
 def get_comm() -> Communicator:
     """The communicator of arrays that do not name one: all processes of the run. Starts MPI at its first call."""

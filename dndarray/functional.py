@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .array import DNDarray, same_comm, wrap
+from .array import DNDarray, own, same_comm, wrap
 from .broadcasting import common_layout, operand_layout
 from .collectives import use_in_split
 from .communication import Communicator
@@ -299,10 +299,6 @@ def _over(batch: Layout, shape: Sequence[int], axis: int) -> Layout:
     return Layout(shape, batch.grid, tuple(None if a is None else axis for a in batch.axes), batch.counts)
 
 
-_ALONE = Communicator()
-"""Of this process and no other."""
-
-
 def map_blocks(func: Callable[..., Any], *arrays: Any, shared: Sequence[Any] = (), size: int | None = None) -> Any:
     """Apply a function to blocks along the last axis, each process to those of its own part.
 
@@ -366,8 +362,3 @@ def map_blocks(func: Callable[..., Any], *arrays: Any, shared: Sequence[Any] = (
             raise ValueError(f"the function must give arrays whose last axis is the block's, of {n} in all")
     results = tuple(wrap(t, along_last((*t.shape[:-1], operands[0].shape[-1])), comm) for t in tensors)
     return results if isinstance(result, tuple) else results[0]
-
-
-def own(tensor: Tensor) -> DNDarray:
-    """A tensor as an array that no other process knows of."""
-    return wrap(tensor, Layout(tuple(tensor.shape), _ALONE.grid), _ALONE)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from .array import DNDarray
 from .collectives import needs_grad, use_in_split
-from .communication import Communicator
+from .communication import ALONE, Communicator
 from .layout import balanced_counts
 from .ordering import sort_rows
 from .types import kind, wide_of
@@ -56,7 +56,7 @@ def by_rows(x: DNDarray, axes: Sequence[int], function: Callable[[Rows], Tensor]
     """
     kept = [a for a in range(x.ndim) if a not in axes]
     dealt = [g for g, a in enumerate(x.layout.axes) if a in axes]
-    comm = x.comm.along(x.layout.grid, dealt) if dealt else Communicator()
+    comm = x.comm.along(x.layout.grid, dealt) if dealt else ALONE
     n = math.prod(x.shape[a] for a in axes)
     view = x.larray.permute((*kept, *axes)).unsqueeze(0)
     *shape, width = (*view.shape[: len(kept) + 1], math.prod(view.shape[len(kept) + 1 :]))

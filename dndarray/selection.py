@@ -19,7 +19,7 @@ from torch import Tensor
 from .along_axis import take_along_axis
 from .array import DNDarray, wrap
 from .assembly import resized
-from .communication import Communicator
+from .communication import ALONE, Communicator
 from .elementwise import as_operand
 from .layout import Layout, normalize_axis
 from .manipulation import ravel
@@ -53,7 +53,7 @@ def _rows(x: DNDarray, axis: int) -> tuple[Tensor, Communicator, Sequence[int]]:
     rows = local.reshape(math.prod(local.shape[:-1]), local.shape[-1])
     g = x.layout.grid_axis(axis)
     if g is None or x.layout.grid.shape[g] == 1:
-        return rows, Communicator(), (0, x.shape[axis])
+        return rows, ALONE, (0, x.shape[axis])
     return rows, x.comm.along(x.layout.grid, (g,)), x.layout.offsets[g]  # type: ignore[return-value]
 
 

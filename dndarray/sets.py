@@ -22,7 +22,7 @@ from torch import Tensor
 
 from . import searching
 from .array import DNDarray, same_comm, wrap
-from .communication import Communicator
+from .communication import ALONE, Communicator
 from .elementwise import as_operand
 from .layout import Layout, normalize_axis
 from .local_indexing import true_positions
@@ -191,7 +191,7 @@ def _start(x: DNDarray) -> int:
 
 def _among(*arrays: DNDarray) -> Communicator:
     """The processes that the arrays are dealt out to: this one alone if none is."""
-    return arrays[0].comm if any(x.layout.is_dealt for x in arrays) else Communicator()
+    return arrays[0].comm if any(x.layout.is_dealt for x in arrays) else ALONE
 
 
 def _result(values: Tensor, x: DNDarray, among: Communicator) -> DNDarray:

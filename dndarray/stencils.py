@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .array import DNDarray
 from .collectives import all_to_all
-from .communication import Communicator
+from .communication import ALONE, Communicator
 from .elementwise import as_operand
 from .layout import Layout, normalize_axes
 from .unsigned import moved
@@ -44,7 +44,6 @@ BOUNDARIES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 """What stands in for the indices `i` beyond the ends of an axis of `n`: indices within it, or `_NOWHERE`."""
 
 _NOWHERE = -1
-_ALONE = Communicator()
 
 
 def _outputs(offsets: Sequence[int], rank: int, before: int, after: int, boundary: str) -> tuple[int, int]:
@@ -216,7 +215,7 @@ def stencil(
     for axis, reach, rule in zip(over, radii, rules, strict=True):
         if any(reach):
             g = x.layout.grid_axis(axis)
-            comm = _ALONE if g is None else x.comm.along(x.layout.grid, (g,))
+            comm = ALONE if g is None else x.comm.along(x.layout.grid, (g,))
             local = _extend(local, axis, _offsets(x.layout, axis), comm, reach, rule, cval)
     layout = _shrunk(x.layout, over, radii, rules) if "valid" in rules else x.layout
     result = fn(local)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
+
+from .. import optional
 
 __all__ = ["require"]
 
@@ -19,11 +20,6 @@ EXTRAS = {
 """Top-level package -> the extra that brings it, where that is not `io`."""
 
 
-def require(package: str) -> Any:
+def require(module: str) -> Any:
     """The module, or an error that says how to get it."""
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        top = package.partition(".")[0]
-        extra = EXTRAS.get(top, "io")
-        raise ImportError(f"this format needs {top}: pip install 'dndarray[{extra}]' ({error})") from error
+    return optional.require(module, EXTRAS.get(module.partition(".")[0], "io"), what="this format")

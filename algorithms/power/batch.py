@@ -20,14 +20,17 @@ from torch import Tensor
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.functional import map_blocks, own
+from dndarray.array import own
+from dndarray.functional import map_blocks
 from dndarray.sparse.kernels import add_product, plain
 from dndarray.sparse.linalg import splu
 from dndarray.sparse.substitution import Substitution
 
+from .compiled import FILL_REDUCED
 from .equations import Equations
 from .grid import Grid
-from .newton import FILL_REDUCED, OwnGrid, iterate
+from .newton import iterate
+from .ordering import OwnGrid
 from .progress import counted
 from .solution import State
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.functional import map_blocks, own
+from dndarray.array import own
+from dndarray.functional import map_blocks
 from dndarray.sparse.kernels import plain
 from dndarray.sparse.substitution import Substitution
 

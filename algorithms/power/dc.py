@@ -6,11 +6,13 @@ from functools import cached_property
 
 import dndarray as dnd
 from dndarray import DNDarray
+from dndarray.array import own
 from dndarray.elementwise import as_operand
-from dndarray.functional import map_blocks, own
+from dndarray.functional import map_blocks
 from dndarray.sparse import SparseArray, csr_array
 from dndarray.sparse.linalg import Factors, gmres, splu
 
+from .compiled import FILL_REDUCED
 from .equations import Equations
 from .grid import SLACK, Grid
 from .solution import State
@@ -43,8 +45,6 @@ class LinearGrid:
 
     @cached_property
     def factors(self) -> Factors:
-        from .newton import FILL_REDUCED
-
         return splu(self.B, **FILL_REDUCED)
 
     def right_side(self, p: DNDarray) -> DNDarray:

@@ -20,9 +20,9 @@ from dndarray.functional import map_blocks
 from dndarray.linalg.adjoints import differentiable
 from dndarray.sparse.linalg import aslinearoperator, gmres, splu
 
+from .compiled import FILL_REDUCED
 from .equations import Equations
 from .grid import Grid
-from .newton import FILL_REDUCED
 from .newton_krylov import overlapping
 from .solution import State
 
@@ -108,6 +108,8 @@ def _by_krylov(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:  # noqa: N
     for k in range(V.shape[1]):
         jacobian = near.equations.jacobian(V[:, k])
         transposed, inverse = aslinearoperator(jacobian).T, overlapping(jacobian).T
-        solution = gmres(transposed, right[..., k].reshape(-1), rtol=ACCURACY, M=inverse, restart=60, maxiter=10)
-        found.append(solution.x.reshape(right.shape[:2]))
+        solution = gmres(
+            transposed, near.equations.interleaved(right[..., k]), rtol=ACCURACY, M=inverse, restart=60, maxiter=10
+        )
+        found.append(near.equations.by_bus(solution.x))
     return dnd.stack(found, 2)[near.place]

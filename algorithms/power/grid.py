@@ -16,8 +16,7 @@ from dndarray.elementwise import as_operand
 from dndarray.sparse import SparseArray, csr_array
 
 if TYPE_CHECKING:
-    from .newton import OwnGrid
-    from .newton_krylov import BandedGrid
+    from .ordering import BandedGrid, OwnGrid
 
 __all__ = ["PQ", "PV", "SLACK", "Branches", "Buses", "Grid"]
 
@@ -317,14 +316,14 @@ class Grid:
     @property
     def own(self) -> OwnGrid:
         """A replicated grid as each process has it for itself, for what is computed without communication."""
-        from .newton import OwnGrid
+        from .ordering import OwnGrid
 
         return self._once(OwnGrid)
 
     @property
     def banded(self) -> BandedGrid:
         """The grid with its buses in an order in which neighbours are near each other, for what is split over buses."""
-        from .newton_krylov import BandedGrid
+        from .ordering import BandedGrid
 
         return self._once(BandedGrid)
 

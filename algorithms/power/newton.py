@@ -4,52 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
 import torch
 
 import dndarray as dnd
 from dndarray import DNDarray
+from dndarray.array import own
 from dndarray.elementwise import as_operand
-from dndarray.functional import own
 
-from .compiled import FILL_REDUCED, Compiled
-from .dc import LinearGrid
+from .compiled import Compiled
 from .equations import Equations
 from .grid import Grid
 from .solution import State
 
-__all__ = ["OwnGrid", "newton"]
+__all__ = ["newton"]
 
 REUSE = 0.01
 """Factors are used again where the last step has brought the mismatch below this part of what it was."""
 
 HALVINGS = 6
 """How often a step that makes the mismatch larger is halved, before the iteration ends without a solution."""
-
-
-class OwnGrid:
-    """A replicated grid as each process has it for itself, with buses in an order in which factors fill in little."""
-
-    def __init__(self, grid: Grid) -> None:
-        matrix = abs(grid.admittance.detach().local)
-        dominant = scipy.sparse.csc_array(matrix + matrix.T + scipy.sparse.diags_array(1 + 2 * matrix.sum(0)))
-        how = {**FILL_REDUCED, "permc_spec": "MMD_AT_PLUS_A"}
-        self.order = np.argsort(scipy.sparse.linalg.splu(dominant, **how).perm_c)
-        self.place = np.argsort(self.order)
-        self.grid = grid.with_arrays([own(x.detach().larray) for x in grid.arrays]).reordered(self.order)
-
-    @cached_property
-    def equations(self) -> Equations:
-        return Equations(self.grid)
-
-    @cached_property
-    def linear(self) -> LinearGrid:
-        return LinearGrid(self.grid)
 
 
 def newton(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int) -> State:  # noqa: N803

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from itertools import zip_longest
 from typing import Any
 
@@ -19,15 +19,14 @@ from numpy.linalg import LinAlgError
 import dndarray as dnd
 from dndarray import DNDarray
 from dndarray.elementwise import as_operand
-from dndarray.sparse import SparseArray, reverse_cuthill_mckee
+from dndarray.sparse import SparseArray
 from dndarray.sparse.linalg import LinearOperator, bicgstab, gmres, ilu0, schwarz
 
-from .dc import LinearGrid
 from .equations import Equations
 from .grid import Grid
 from .solution import State
 
-__all__ = ["BandedGrid", "newton_krylov", "overlapping"]
+__all__ = ["newton_krylov", "overlapping"]
 
 KRYLOV: dict[str, Callable[..., Any]] = {
     "gmres": partial(gmres, restart=60, maxiter=5),
@@ -42,26 +41,6 @@ PATIENCE = 2
 
 HALVINGS = 6
 """How often a step is halved that does not bring the mismatch down."""
-
-
-class BandedGrid:
-    """A grid with its buses in an order in which neighbours are near each other, so that processes share few branches.
-
-    Every process orders all of the buses (reverse Cuthill-McKee), from the pattern of the whole admittance matrix.
-    """
-
-    def __init__(self, grid: Grid) -> None:
-        self.order = reverse_cuthill_mckee(grid.admittance, symmetric_mode=True)
-        self.place = dnd.argsort(self.order)
-        self.grid = grid.reordered(self.order.numpy())
-
-    @cached_property
-    def equations(self) -> Equations:
-        return Equations(self.grid)
-
-    @cached_property
-    def linear(self) -> LinearGrid:
-        return LinearGrid(self.grid)
 
 
 def overlapping(jacobian: SparseArray, overlap: int = 4) -> LinearOperator:

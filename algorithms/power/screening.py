@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dndarray.functional import own
+from dndarray.array import own
 
 from .batch import Chord, Found
 from .dpf import Course, Outages, descend

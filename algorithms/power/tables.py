@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import html as markup
-import importlib
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import dndarray as dnd
-from dndarray import DNDarray
+from dndarray import DNDarray, optional
 
 from .grid import PQ, PV, SLACK
 
@@ -21,14 +21,7 @@ __all__ = ["branches", "buses", "html", "losses", "require", "summary", "title"]
 
 KINDS = {PQ: "PQ", PV: "PV", SLACK: "slack"}
 
-
-def require(module: str) -> Any:
-    """A module that some results need, or an error that says how to get it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        raise ImportError(f"this needs {package}: pip install 'dndarray[power]' ({error})") from error
+require = partial(optional.require, extra="power")
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------

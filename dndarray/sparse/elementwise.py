@@ -14,12 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..array import DNDarray
+from ..array import DNDarray, own
 from ..broadcasting import broadcast_shapes
 from ..collectives import needs_grad, use_in_split
-from ..communication import Communicator
 from ..elementwise import FUNCTIONS, as_operand
-from ..layout import Grid, Layout
 from ..redistribution import move
 from ..types import kind, result_type
 from .array import SparseArray, issparse
@@ -45,21 +43,15 @@ _SCIPY = {"add": "__add__", "subtract": "__sub__", "multiply": "multiply"}
 """What SciPy's name is of functions that it merges two patterns for in one pass."""
 
 _SCALARS = (bool, int, float, complex, np.generic)
-_ALONE = Communicator()
-
-
-def _values(data: Tensor) -> DNDarray:
-    """Values as an array of this process alone, so that the array's functions and type rules hold."""
-    return DNDarray(data, Layout(tuple(data.shape), Grid(1)), _ALONE)
 
 
 def _compute(name: str, *operands: Any) -> Tensor:
-    return FUNCTIONS[name](*(_values(v) if isinstance(v, Tensor) else v for v in operands)).larray
+    return FUNCTIONS[name](*(own(v) if isinstance(v, Tensor) else v for v in operands)).larray
 
 
 def _is_zero_at_zero(name: str, *others: Any) -> bool:
     """Whether the function gives zero of zeros of these types (and of these scalars)."""
-    zeros = [_values(torch.zeros(1, dtype=v)) if isinstance(v, torch.dtype) else v for v in others]
+    zeros = [own(torch.zeros(1, dtype=v)) if isinstance(v, torch.dtype) else v for v in others]
     with np.errstate(all="ignore"):
         return not bool(FUNCTIONS[name](*zeros).larray.any())
 

@@ -1,4 +1,4 @@
-"""Methods written over the array: power flow, and others to come.
+"""Methods written over the array: hyperspectral denoising, power flow, and others to come.
 
 Here belong estimators in scikit-learn's manner and plain functions over arrays. Each says in its docstring
 what is split, what is replicated, what is communicated, and which paper it comes from.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
-__all__ = ["power"]
+__all__ = ["denoising", "power"]
 
 
 def __getattr__(name: str) -> _Any:

@@ -1,4 +1,5 @@
-"""This installation (info, selftest), what is in files (inspect), what programs cost (energy), power flow (power).
+"""This installation (info, selftest), what is in files (inspect), what programs cost (energy), power flow (power),
+hyperspectral denoising (denoise).
 
 They run on one process or, under mpirun, on many; rank 0 prints.
 """
@@ -39,7 +40,12 @@ def echo(message: str) -> None:
 class Commands(click.Group):
     """The commands here, and those of the parts, by their names: these lie above this floor."""
 
-    PARTS = {"energy": "dndarray.energy", "inspect": "dndarray.io", "power": "dndarray.algorithms.power"}
+    PARTS = {
+        "denoise": "dndarray.algorithms.denoising",
+        "energy": "dndarray.energy",
+        "inspect": "dndarray.io",
+        "power": "dndarray.algorithms.power",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*super().list_commands(ctx), *self.PARTS]

@@ -50,7 +50,7 @@ __all__ = [
 # --- among processes --------------------------------------------------------------------------------------------------
 
 
-def _moved(x: DNDarray, layout: Layout) -> DNDarray:
+def in_layout(x: DNDarray, layout: Layout) -> DNDarray:
     """`x` in another layout, in memory of its own."""
     if layout is x.layout:
         return x
@@ -86,7 +86,7 @@ def resplit(x: Any, split: Split = None, grid: Any = None) -> DNDarray:
         ndim = len(split) if isinstance(split, (tuple, list)) else 1
         fits = ndim == x.layout.grid.ndim or split is None
         grid = x.layout.grid if fits else None
-    return _moved(x, make_layout(x.shape, split, grid, x.comm))
+    return in_layout(x, make_layout(x.shape, split, grid, x.comm))
 
 
 def resplit_(x: DNDarray, split: Split = None, grid: Any = None) -> DNDarray:
@@ -97,7 +97,7 @@ def resplit_(x: DNDarray, split: Split = None, grid: Any = None) -> DNDarray:
 def balance(x: Any) -> DNDarray:
     """The same array with balanced counts. Communication: one all-to-all if it is not."""
     x = as_operand(x)
-    return _moved(x, x.layout.balanced())
+    return in_layout(x, x.layout.balanced())
 
 
 def balance_(x: DNDarray) -> DNDarray:
@@ -123,7 +123,7 @@ def redistribute(x: Any, counts: Sequence) -> DNDarray:
     if x.layout.grid.ndim == 1:
         counts = [counts]
     full = [None if c is None else [int(n) for n in c] for c in counts]
-    return _moved(x, Layout(x.shape, x.layout.grid, x.layout.axes, full))
+    return in_layout(x, Layout(x.shape, x.layout.grid, x.layout.axes, full))
 
 
 def redistribute_(x: DNDarray, counts: Sequence) -> DNDarray:

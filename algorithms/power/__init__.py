@@ -6,7 +6,7 @@ from .flow import flow
 from .gallery import replicated
 from .grid import PQ, PV, SLACK, Branches, Buses, Grid
 from .profiles import read_profile
-from .progress import progress
+from ..progress import progress
 from .sensitivity import sensitivity
 from .series import series
 from .set_points import SetPoints, minimize_losses

@@ -31,7 +31,7 @@ from .equations import Equations
 from .grid import Grid
 from .newton import iterate
 from .ordering import OwnGrid
-from .progress import counted
+from ..progress import counted
 from .solution import State
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def newton_batch(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: 
     chord = Chord(here, flat[torch.from_numpy(here.order)] if base is None else base)
     starts = [x for x in (v, angle) if x.ndim == 2]
 
-    with counted(S.larray.shape[1]) as count:
+    with counted(S.larray.shape[1], "case") as count:
 
         def solve(S: DNDarray, *start: DNDarray) -> tuple[DNDarray, ...]:  # noqa: N803
             injection = chord.inside(S.larray)

@@ -20,7 +20,7 @@ from .contingency import SCREENS, SEVERITIES, VERIFIED, contingencies
 from .flow import METHODS, flow
 from .grid import Grid
 from .profiles import read_profile
-from .progress import progress
+from ..progress import progress
 from .series import series
 from .solution import Solution
 from .tables import require

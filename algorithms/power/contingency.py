@@ -25,7 +25,7 @@ from .equations import Equations
 from .flow import injection, start
 from .grid import Grid
 from .islands import cut_labels, cut_off, cuts
-from .progress import counted
+from ..progress import counted
 from .removal import Removed
 from .solution import Solution
 from .tables import require
@@ -308,7 +308,7 @@ def contingencies(
         results += [found.iterations, found.mismatch, judge(found.V, part), found.trace]
         return tuple(own(_spread(x, stays, block.shape[1])) for x in results)
 
-    with counted(cases.larray.shape[1]) as count:
+    with counted(cases.larray.shape[1], "case") as count:
         cut = dnd.array(islanded, split=0, comm=grid.comm)
         *kept, iterations, mismatch, severe, trace = map_blocks(solve, cases, cut, size=AT_ONCE * chord.width)
     v, angle = kept or (None, None)

@@ -27,7 +27,7 @@ from dndarray.layout import Layout
 from .batch import history
 from .equations import Equations
 from .grid import Grid
-from .progress import counted
+from ..progress import counted
 from .schedules import Decay, Plateau
 from .solution import State
 
@@ -122,7 +122,7 @@ def _in_blocks(grid: Grid, given: list[DNDarray], outages: Any, how: Course) -> 
         outages = outages[None] if outages.ndim == 1 else outages
         given = [*(x + dnd.zeros_like(outages[:1], dtype=grid.buses.v.dtype) for x in given), outages]
 
-    with counted(given[-1].larray.shape[1]) as count:
+    with counted(given[-1].larray.shape[1], "case") as count:
 
         def solve(*arrays: DNDarray) -> tuple[DNDarray, ...]:
             out = Outages(here.grid, arrays[3].larray) if len(arrays) > 3 else None

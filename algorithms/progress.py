@@ -1,4 +1,4 @@
-"""A progress bar over cases."""
+"""A progress bar over what a method works through: cases, iterations, windows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import dndarray as dnd
-
-from .tables import require
+from dndarray.optional import require
 
 __all__ = ["counted", "progress"]
 
@@ -17,7 +16,7 @@ _SHOWN: ContextVar[bool] = ContextVar("shown", default=False)
 
 @contextmanager
 def progress() -> Iterator[None]:
-    """Show how far solvers of batches are that are called in this block: a bar on rank 0, over its own cases.
+    """Show how far the methods are that are called in this block: a bar on rank 0, over what is its own.
 
     >>> with progress():  # doctest: +SKIP
     ...     solution = flow(grid, p, q)
@@ -30,10 +29,10 @@ def progress() -> Iterator[None]:
 
 
 @contextmanager
-def counted(total: int) -> Iterator[Callable[[int], None]]:
-    """For solvers: give a function to call with the number of cases that are done, of this process's `total`."""
+def counted(total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """For methods: give a function to call with the number of units that are done now, of this process's `total`."""
     if not _SHOWN.get() or dnd.get_comm().rank > 0:
         yield lambda done: None
         return
-    with require("tqdm").tqdm(total=total, unit="case", leave=False) as bar:
+    with require("tqdm", "progress").tqdm(total=total, unit=unit, leave=False) as bar:
         yield lambda done: bar.update(done) and None

@@ -1,12 +1,12 @@
 """AC power flow of electric grids, split over cases or over buses, with gradients to every parameter."""
 
+from ..progress import progress
 from .contingency import Contingencies, contingencies
 from .estimation import Estimate, estimate
 from .flow import flow
 from .gallery import replicated
 from .grid import PQ, PV, SLACK, Branches, Buses, Grid
 from .profiles import read_profile
-from ..progress import progress
 from .sensitivity import sensitivity
 from .series import series
 from .set_points import SetPoints, minimize_losses

@@ -26,12 +26,12 @@ from dndarray.sparse.kernels import add_product, plain
 from dndarray.sparse.linalg import splu
 from dndarray.sparse.substitution import Substitution
 
+from ..progress import counted
 from .compiled import FILL_REDUCED
 from .equations import Equations
 from .grid import Grid
 from .newton import iterate
 from .ordering import OwnGrid
-from ..progress import counted
 from .solution import State
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ import click
 from dndarray.communication import get_comm
 from dndarray.errors import agreed
 
+from ..progress import progress
 from . import files
 from .contingency import SCREENS, SEVERITIES, VERIFIED, contingencies
 from .flow import METHODS, flow
 from .grid import Grid
 from .profiles import read_profile
-from ..progress import progress
 from .series import series
 from .solution import Solution
 from .tables import require

@@ -19,13 +19,13 @@ from dndarray.functional import map_blocks
 from dndarray.sparse.kernels import plain
 from dndarray.sparse.substitution import Substitution
 
+from ..progress import counted
 from . import plots, screening
 from .batch import AT_ONCE, Chord, Found, finish, history, solved_base
 from .equations import Equations
 from .flow import injection, start
 from .grid import Grid
 from .islands import cut_labels, cut_off, cuts
-from ..progress import counted
 from .removal import Removed
 from .solution import Solution
 from .tables import require

@@ -24,10 +24,10 @@ from dndarray.elementwise import as_operand
 from dndarray.functional import map_blocks
 from dndarray.layout import Layout
 
+from ..progress import counted
 from .batch import history
 from .equations import Equations
 from .grid import Grid
-from ..progress import counted
 from .schedules import Decay, Plateau
 from .solution import State
 

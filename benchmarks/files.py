@@ -211,6 +211,7 @@ def _remove(folder: Path, names: tuple[str, ...]) -> None:
     if MPI.COMM_WORLD.rank == 0:
         for path in map(folder.joinpath, names):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    MPI.COMM_WORLD.Barrier()
 
 
 def main() -> None:

@@ -118,7 +118,7 @@ def api() -> Iterator[str]:
         if values:
             yield f"## {TITLES.get(module, module.capitalize())}\n"
             yield from entries("dndarray", values, sys.modules[f"dndarray.{module}"].__doc__ or "")
-    for name in (*dnd._SUBPACKAGES, "algorithms.power"):
+    for name in (*dnd._SUBPACKAGES, "algorithms.denoising", "algorithms.power"):
         part = importlib.import_module(f"dndarray.{name}")
         values = documented(part)
         if values:

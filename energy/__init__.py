@@ -1,4 +1,4 @@
-"""What a run costs, in joules, kWh, CO2e and money.
+"""What a run costs, in joules, kWh, CO2e and money::
 
     with dnd.energy.Monitor() as monitor:
         with dnd.energy.region("fit"):

@@ -14,16 +14,17 @@ from mpi4py import MPI
 Functions = Mapping[str, Callable[[], object]]
 
 
-def medians(functions: Functions, repetitions: int) -> dict[str, float]:
+def medians(functions: Functions, repetitions: int, before: Callable[[], object] = lambda: None) -> dict[str, float]:
     """Median seconds that each function takes on the slowest rank, after one turn of warming up.
 
-    What a function returns is let go only when the clock has stopped.
+    What is done `before` each call is not timed; what a function returns is let go only when the clock has stopped.
     """
     comm = MPI.COMM_WORLD
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     with _no_garbage_collection():
         for turn in range(repetitions + 1):
             for name in _order(functions, turn):
+                before()
                 _meet(comm)
                 start = time.perf_counter()
                 result = functions[name]()

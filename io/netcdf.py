@@ -10,6 +10,7 @@ import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,14 @@ def open_source(
             found.set_auto_mask(mask_and_scale and _may_miss(found))
             stored = torch.bool if mask_and_scale and _is_bool(found) else _type_as_read(found, dtype, name)
             source = Source(name, found.shape, stored, _reader(found), _chunks(found))
+            as_stored = not found.mask and (not mask_and_scale or Packing.of(found) == Packing(found.dtype))
+            inner = None
+            if as_stored and source.chunks is None and _is_hdf5(file):
+                inner = _name_in_hdf5(found, f"{found.group().path.rstrip('/')}/{found.name}")
+        if inner is not None:  # which h5py reads without a copy, and the netCDF library with two
+            raw = stack.enter_context(hdf5.open_source(path, inner))
+            if raw.shape == source.shape and raw.dtype == source.dtype:  # not so along dimensions that grow
+                source = replace(raw, name=name)
         yield source
 
 
@@ -398,8 +407,13 @@ def _share_dimension(file: Any, name: str, n: int | None) -> None:
 
 def _as_it_is(file: Any, name: str, variable: Any, x: DNDarray) -> str | None:
     """What HDF5 calls a variable, if its elements can be written without the netCDF library; None otherwise."""
-    plain = file.data_model.startswith("NETCDF4") and Packing.of(variable) == Packing(numpy_dtype(x.dtype))
-    return _name_in_hdf5(variable, name) if plain and importlib.util.find_spec("h5py") else None
+    plain = Packing.of(variable) == Packing(numpy_dtype(x.dtype))
+    return _name_in_hdf5(variable, name) if plain and _is_hdf5(file) else None
+
+
+def _is_hdf5(file: Any) -> bool:
+    """Whether h5py, which is there, can open the file."""
+    return file.data_model.startswith("NETCDF4") and importlib.util.find_spec("h5py") is not None
 
 
 def _name_in_hdf5(variable: Any, name: str) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -70,10 +71,16 @@ def test_pieces_smaller_than_a_part(shared_path, monkeypatch):
 
 
 @pytest.mark.parametrize("split", [None, 0, 1])
-def test_each_process_reads_its_own_part_only(shared_path, monkeypatch, split):
+@pytest.mark.parametrize("how", [{}, {"chunksizes": (1, 10)}], ids=["in one block", "in chunks"])
+def test_each_process_reads_its_own_part_only(shared_path, monkeypatch, how, split):
+    """In one block, it reads without the netCDF library."""
     expected = values((13, 10))
-    dnd.io.save(dnd.array(expected, split=0), shared_path / "x.nc")
+    dnd.io.save(dnd.array(expected, split=0), shared_path / "x.nc", **how)
     read = []
+    read_direct = h5py.Dataset.read_direct
+    monkeypatch.setattr(
+        h5py.Dataset, "read_direct", lambda self, to, *of: (read.append(to.size), read_direct(self, to, *of))
+    )
 
     class Counting:
         """A variable that tells how much of it is read. netCDF4's own class cannot be changed."""

@@ -6,9 +6,8 @@ The peer of a whole solution from a linear start is Newton's method, of `flow` a
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -22,6 +21,12 @@ from timing import medians
 RUNS = [(1, ["--no-heat"])]
 
 OF_AUTOGRAD = 1.5
+
+LINEAR = 0.8
+"""Of the time that linear growth would take."""
+
+MOST, EFFORT = 2**20, 2**21
+"""Voltages of the largest batch, and voltages times iterations of a run."""
 
 
 def autograd(grid: Grid, v: np.ndarray, angle: np.ndarray, S: np.ndarray) -> Callable[[int], object]:
@@ -66,30 +71,53 @@ def iterations(grid: Grid, cases: int, count: int, repetitions: int) -> Row:
     return ratio(what, "torch autograd", ours, seconds["autograd"] / each, OF_AUTOGRAD)
 
 
-def growth(grid: Grid, copies: int, count: int) -> Row:
+def growth(grid: Grid, copies: Sequence[int], count: int, repetitions: int) -> list[Row]:
+    """Iterations of ever larger grids, beside so many times those of the smallest."""
+    rows, first = [], 0.0
+    for k in copies:
+        large = replicated(grid, k)
+        begin = flow(large, method="dpf", init="flat", max_iter=0)
+        functions = {
+            "ours": lambda large=large, begin=begin: flow(large, method="dpf", init=begin, max_iter=count),
+            "nothing": lambda large=large, begin=begin: flow(large, method="dpf", init=begin, max_iter=0),
+        }
+        seconds = medians(functions, repetitions)
+        each = (seconds["ours"] - seconds["nothing"]) / count
+        first = first or each / k
+        rows.append(ratio(f"an iteration, {len(large.buses):,} buses", f"{k} x one", each, k * first, LINEAR))
+    return rows
+
+
+def newton(grid: Grid, copies: int, count: int) -> Row:
     large = replicated(grid, copies)
     begin = flow(large, method="dpf", max_iter=0)
-    seconds = []
-    for method, how in (("dpf", {"max_iter": count}), ("newton", {})):
-        start = time.perf_counter()
-        flow(large, method=method, init=begin, **how)
-        seconds.append(time.perf_counter() - start)
-    return ratio(f"{count} iterations, {large.name}, {len(large.buses):,} buses", "Newton to 1e-8", *seconds, unit="s")
+    functions = {
+        "dpf": lambda: flow(large, method="dpf", init=begin, max_iter=count),
+        "newton": lambda: flow(large, init=begin),
+    }
+    seconds = medians(functions, 1)
+    what = f"{count} iterations, {len(large.buses):,} buses"
+    return ratio(what, "Newton to 1e-8", seconds["dpf"], seconds["newton"], unit="s")
 
 
 def main() -> None:
-    args = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.add_argument("--grids", nargs="+", metavar="NAME", help="of those that pandapower ships")
+    parser.add_argument("--cases", nargs="+", type=int, default=(1, 8, 64, 512), help="sizes of the batches")
+    parser.add_argument("--copies", nargs="+", type=int, default=(1, 2, 4, 8, 16, 32, 64), help="of the last grid")
+    args = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", "Sparse", UserWarning)
-    names = ["case14"] if args.tiny else ["case118", "case9241pegase"]
+    names = args.grids or (["case14"] if args.tiny else ["case118", "case9241pegase"])
     rows = []
     for name in names:
         grid = Grid.from_pandapower(getattr(networks, name)())
-        small = len(grid.buses) < 1000
-        for cases in (1, 2) if args.tiny else (1, 8, 64, 512) if small else (1, 8, 64):
-            rows.append(iterations(grid, cases, 2 if args.tiny else 100 if small and cases < 512 else 5, 3))
-    for copies in (1, 2) if args.tiny else (1, 4, 16, 64):
-        rows.append(growth(grid, copies, 2 if args.tiny else 20))
+        for cases in (1, 2) if args.tiny else args.cases:
+            if cases * len(grid.buses) <= MOST:
+                count = min(max(EFFORT // (cases * len(grid.buses)), 2), 100)
+                rows.append(iterations(grid, cases, 2 if args.tiny else count, 1 if args.tiny else 3))
+    rows += growth(grid, (1, 2) if args.tiny else args.copies, 2 if args.tiny else 20, 1)
+    rows += [newton(grid, copies, 2 if args.tiny else 20) for copies in ((1, 2) if args.tiny else (1, 4))]
     if MPI.COMM_WORLD.rank == 0:
         report(rows, args.json)
 

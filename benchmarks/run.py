@@ -16,7 +16,18 @@ from pathlib import Path
 
 from table import Row, load, options, report
 
-NAMES = ("overhead", "elementwise", "resplit", "matmul", "surface", "memory", "importing", "energy", "files")
+NAMES = (
+    "overhead",
+    "elementwise",
+    "resplit",
+    "matmul",
+    "surface",
+    "memory",
+    "importing",
+    "energy",
+    "files",
+    "denoising",
+)
 
 # The ranks' launchers must not take themselves for ranks of a launcher that started this process.
 _INHERITED = ("HYDRA", "MPI_", "OMPI_", "PMI_", "PMIX_", "PRTE_")

@@ -88,6 +88,7 @@ from .errors import MismatchError as MismatchError
 from .functional import apply_along_axis as apply_along_axis
 from .functional import apply_over_axes as apply_over_axes
 from .functional import map_blocks as map_blocks
+from .functional import sum_blocks as sum_blocks
 from .functional import vectorize as vectorize
 from .functional import vmap as vmap
 from .gathering import argwhere as argwhere
@@ -256,6 +257,7 @@ from .statistics import kurtosis as kurtosis
 from .statistics import nancumprod as nancumprod
 from .statistics import nancumsum as nancumsum
 from .statistics import skew as skew
+from .stencils import overlap_add as overlap_add
 from .stencils import stencil as stencil
 from .tiling import atleast_1d as atleast_1d
 from .tiling import atleast_2d as atleast_2d

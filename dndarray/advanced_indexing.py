@@ -329,6 +329,23 @@ def _as_key(entries: list) -> tuple:
     return tuple(slice(*e) if isinstance(e, tuple) else e for e in entries)
 
 
+def _is_whole_rows(x: DNDarray, entries: list) -> bool:
+    """Whether rows are chosen that every process has, by an index that every process has."""
+    return (
+        isinstance(entries[0], DNDarray)
+        and not entries[0].layout.is_dealt
+        and x.layout.grid_axis(0) is None
+        and all(e == (None, None, None) for e in map(_comparable, entries[1:]))
+    )
+
+
+def _rows(x: DNDarray, index: DNDarray) -> DNDarray:
+    """`x[index]` of such. Local."""
+    (rows,) = _wrapped([index.larray], x.shape[:1], [0])
+    mapping = [None, *range(index.ndim, index.ndim + x.ndim - 1)]
+    return wrap(x.larray[rows], x.layout.derive((*index.shape, *x.shape[1:]), mapping), x.comm)
+
+
 def advanced_get(x: DNDarray, key: Any) -> DNDarray:
     """`x[key]` for a key with arrays."""
     from .manipulation import moveaxis
@@ -339,6 +356,8 @@ def advanced_get(x: DNDarray, key: Any) -> DNDarray:
     mask = _only_mask(entries)
     if mask is not None:
         return _mask_get(x, mask)
+    if _is_whole_rows(x, entries):
+        return _rows(x, entries[0])
     front, indices, position = _prepare(x, entries)
     result = _fetch(front, indices)
     n = result.ndim - (front.ndim - len(indices))

@@ -34,7 +34,8 @@ _SCALARS = (bool, int, float, complex)
 
 def _native(array: np.ndarray) -> np.ndarray:
     """The array in this machine's byte order and, of C's two integers of 64 bits, in the one that torch knows."""
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     return array.view(array.dtype.name) if array.dtype.kind in "iu" else array
 
 
@@ -49,8 +50,10 @@ def as_operand(value: Any, comm: Communicator | None = None, device: torch.devic
     if isinstance(value, Tensor):
         tensor = value
     elif isinstance(value, (np.ndarray, np.generic)):
-        # What torch takes no view of (not writable, or of another machine's byte order) is copied.
-        tensor = torch.from_numpy(np.require(_native(np.asarray(value)), None, ["C", "W"])).reshape(value.shape)
+        array = _native(np.asarray(value))
+        if not array.flags.carray:  # torch takes no view of what is not writable
+            array = np.require(array, None, ["C", "W"]).reshape(value.shape)
+        tensor = torch.from_numpy(array)
     elif isinstance(value, _SCALARS):
         chosen = torch.uint64 if type(value) is int and value > torch.iinfo(torch.int64).max else None
         check_range(value, chosen or torch.int64)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .array import DNDarray, own, same_comm, wrap
 from .broadcasting import common_layout, operand_layout
-from .collectives import use_in_split
+from .collectives import all_reduce, use_in_split
 from .communication import Communicator
 from .elementwise import as_operand
 from .errors import agreed
@@ -23,7 +23,7 @@ from .manipulation import beside, expand_dims, moveaxis
 from .redistribution import move
 from .types import numpy_dtype
 
-__all__ = ["apply_along_axis", "apply_over_axes", "map_blocks", "vectorize", "vmap"]
+__all__ = ["apply_along_axis", "apply_over_axes", "map_blocks", "sum_blocks", "vectorize", "vmap"]
 
 
 def _to_numpy(x: DNDarray, local: Tensor) -> np.ndarray:
@@ -362,3 +362,115 @@ def map_blocks(func: Callable[..., Any], *arrays: Any, shared: Sequence[Any] = (
             raise ValueError(f"the function must give arrays whose last axis is the block's, of {n} in all")
     results = tuple(wrap(t, along_last((*t.shape[:-1], operands[0].shape[-1])), comm) for t in tensors)
     return results if isinstance(result, tuple) else results[0]
+
+
+_CACHED = 2**21
+"""Bytes of a block, in float64, that stay in a processor's cache while something is computed of them."""
+
+
+def sum_blocks(func: Callable[..., Any], *arrays: Any, shared: Sequence[Any] = (), size: int | None = None) -> Any:
+    """Add up what a function makes of blocks of samples, over all blocks of all processes.
+
+    For statistics of many samples in bounded memory: moments, Gram matrices, histograms, curves of risks. A block can
+    be converted to a wider type, or compared with many thresholds, where all of the array could not.
+
+    Parameters
+    ----------
+    func : callable
+        `func(*shared, *blocks)` takes arrays that no other process knows of, of shape (samples, features) each, and
+        returns one, or a tuple of them, of a shape and type that do not depend on the number of samples. It is called
+        at least once, if need be with no samples, and must not raise on one process alone.
+    *arrays : array_like, tuple of DNDarrays, or list of these
+        Of shape (..., features), alike but for the last axis: a sample for each index of the axes before it. They
+        are redistributed where they are not dealt out as the first that is dealt out. Tuples, of one length, are the
+        pieces of one set of samples. Lists, of one length, are several sets.
+    shared : sequence of array_like, or of lists of DNDarrays
+        What every block needs all of; a list has one for each set.
+    size : int, optional
+        How many samples a block has at most; by default what stays in a processor's cache.
+
+    Returns
+    -------
+    DNDarray or tuple of them, or a list of these, one for each set
+        The sums, on every process.
+
+    Communication: one all-reduce of all results of all sets, in their common type, if an axis is split; one
+    redistribution of an array that is split along the last axis. Differentiable; the gradient of what is shared takes
+    one all-reduce each.
+
+    >>> import dndarray as dnd
+    >>> x = dnd.array([[1.0, 2], [3, 4], [5, 6]], split=0)
+    >>> sum_blocks(lambda block: block.T @ block, x).tolist()
+    [[35.0, 44.0], [44.0, 56.0]]
+    """
+    if size is not None and size < 1:
+        raise ValueError(f"`size` (={size}) must be 1 or more, or None")
+    lengths = {len(x) for x in (*arrays, *shared) if _holds_arrays(x, list)}
+    if len(lengths) > 1:
+        raise ValueError(f"lists of sets must be of one length, not {sorted(lengths)}")
+    partial: list[_Sums] = []
+    for i in range(max(lengths, default=1)):
+        own_arrays, own_shared = ([x[i] if _holds_arrays(x, list) else x for x in given] for given in (arrays, shared))
+        partial.append(_set_sums(func, own_arrays, own_shared, size))
+    layouts, comm = [layout for _, layout, _ in partial], partial[0][2]
+    dealt = {tuple(g for g, a in enumerate(x.axes) if a is not None) for x in layouts}
+    if len(dealt) > 1 or len({x.grid for x in layouts}) > 1:
+        raise ValueError(f"all sets must be dealt out over the same axes of one grid, not as {layouts}")
+    along = comm.along(layouts[0].grid, dealt.pop())
+    joined = all_reduce(torch.cat([x.larray.reshape(-1) for (_, total), _, _ in partial for x in total]), along)
+    sums, start = [], 0
+    for (is_tuple, total), layout, _ in partial:
+        row = []
+        for x in total:
+            tensor = joined[start : start + x.size].reshape(x.shape).to(x.dtype)
+            row.append(wrap(tensor, Layout(x.shape, layout.grid), comm))
+            start += x.size
+        sums.append(tuple(row) if is_tuple else row[0])
+    return sums if lengths else sums[0]
+
+
+def _holds_arrays(x: Any, kind: Any) -> bool:
+    """Whether it is a list, or a tuple, of arrays, or of tuples of them, rather than the elements of one."""
+    return isinstance(x, kind) and bool(x) and all(isinstance(i, DNDarray) or _holds_arrays(i, tuple) for i in x)
+
+
+_Sums = tuple[tuple[bool, list[DNDarray]], Layout, Communicator]
+"""What a function makes of a process's blocks (and whether that is a tuple), how these lie, and where."""
+
+
+def _set_sums(func: Callable[..., Any], arrays: Sequence[Any], shared: Sequence[Any], size: int | None) -> _Sums:
+    """The sums of one set of samples, which may lie in pieces."""
+    lengths = {len(x) if _holds_arrays(x, tuple) else 0 for x in arrays}
+    if lengths == {0}:
+        return _partial_sums(func, arrays, shared, size)
+    if len(lengths) > 1:
+        raise ValueError(f"arrays in pieces must be in as many, not {sorted(lengths)}")
+    (is_tuple, total), layout, comm = _partial_sums(func, [x[0] for x in arrays], shared, size)
+    for i in range(1, lengths.pop()):
+        (_, more), _, _ = _partial_sums(func, [x[i] for x in arrays], shared, size)
+        total = [a + b for a, b in zip(total, more, strict=True)]
+    return (is_tuple, total), layout, comm
+
+
+def _partial_sums(func: Callable[..., Any], arrays: Sequence[Any], shared: Sequence[Any], size: int | None) -> _Sums:
+    operands, whole = [as_operand(x) for x in arrays], [as_operand(x) for x in shared]
+    comm = same_comm([*operands, *whole])
+    if not operands or not operands[0].ndim or len({x.shape[:-1] for x in operands}) != 1:
+        raise ValueError(f"arrays of shapes {[x.shape for x in operands]} must be alike in all axes but the last")
+    last = operands[0].ndim - 1
+    layout = next((x.layout for x in operands if x.layout.is_dealt), operands[0].layout).whole_along(last)
+    along = comm.along(layout.grid, [g for g, a in enumerate(layout.axes) if a is not None])
+    parts = []
+    for x in operands:
+        target = Layout(x.shape, layout.grid, layout.axes, layout.counts)
+        part = move(x.larray, x.layout, target, comm)
+        parts.append(part.reshape(math.prod(part.shape[:-1]), x.shape[-1]))
+    rest = [own(use_in_split(move(x.larray, x.layout, x.layout.replicated(), comm), along)) for x in whole]
+    step = size or max(_CACHED // 8 // max(sum(x.shape[-1] for x in operands), 1), 1)
+    result: Any
+    total: list[DNDarray] = []
+    for start in range(0, max(parts[0].shape[0], 1), step):
+        result = func(*rest, *(own(part[start : start + step]) for part in parts))
+        found = list(result) if isinstance(result, tuple) else [result]
+        total = [a + b for a, b in zip(total, found, strict=True)] if total else found
+    return (isinstance(result, tuple), total), layout, comm

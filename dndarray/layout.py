@@ -203,6 +203,9 @@ class Layout(_Interned):
         shape = tuple(shape)
         if shape and min(shape) < 0:
             raise ValueError(f"`shape` (={shape}) must not be negative")
+        if split is None:
+            none = (None,) * len(grid.shape)
+            return cls._interned(shape, grid, none, none)
         axes = _normalize_split(split, shape, grid)
         full: list[tuple[int, ...] | None] = []
         for g, (a, p) in enumerate(zip(axes, grid.shape, strict=True)):

@@ -21,7 +21,7 @@ from .elementwise import as_operand
 from .layout import Layout, normalize_axes
 from .unsigned import moved
 
-__all__ = ["stencil"]
+__all__ = ["overlap_add", "stencil"]
 
 
 def _reflect(i: np.ndarray, n: int) -> np.ndarray:
@@ -38,6 +38,7 @@ BOUNDARIES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "mirror": _mirror,
     "nearest": lambda i, n: i.clip(0, n - 1),
     "wrap": lambda i, n: i % n,
+    "periodization": lambda i, n: np.minimum(i % (n + n % 2), n - 1),
     "constant": lambda i, n: np.where((i >= 0) & (i < n), i, _NOWHERE),
     "valid": lambda i, n: i,  # looks at nothing beyond the ends
 }
@@ -103,23 +104,51 @@ def _plan(offsets: tuple[int, ...], rank: int, before: int, after: int, boundary
     )
 
 
-def _extend(
-    tensor: Tensor,
+def neighbourhoods(
+    tensors: Sequence[Tensor],
+    layout: Layout,
     axis: int,
-    offsets: tuple[int, ...],
     comm: Communicator,
     radius: tuple[int, int],
     boundary: str,
-    cval: Any,
+    cval: Any = 0,
+) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """For each of several tensors, parts in one layout, what stands along `axis` before it, itself, and what after it.
+
+    Communication: one all-to-all for all of them; none if `axis` is not split.
+    """
+    g = layout.grid_axis(axis)
+    comm = ALONE if g is None else comm.along(layout.grid, (g,))
+    plan = _plan(_offsets(layout, axis), comm.rank, *radius, boundary)
+    device = tensors[0].device
+    outgoing = [moved(torch.index_select, t.movedim(axis, 0), 0, plan.outgoing.to(device)) for t in tensors]
+    together = torch.stack(outgoing, 1) if len(tensors) > 1 else outgoing[0].unsqueeze(1)
+    arrived = all_to_all(together, plan.sends, plan.receives, comm)
+    pool = torch.cat([arrived, arrived.new_full((1, *arrived.shape[1:]), cval)])
+    left, right = (moved(torch.index_select, pool, 0, side.to(device)) for side in (plan.left, plan.right))
+    return [
+        (left[:, i].movedim(0, axis), tensor.narrow(axis, *plan.own), right[:, i].movedim(0, axis))
+        for i, tensor in enumerate(tensors)
+    ]
+
+
+def _add_back(
+    tensor: Tensor, layout: Layout, axis: int, comm: Communicator, radius: tuple[int, int], boundary: str
 ) -> Tensor:
-    """This process's part along `axis` with what stands before and after it. One all-to-all."""
+    """The adjoint of `neighbourhoods`, of their concatenation: what stands before and after this process's part along
+    `axis` is added to where it comes from. Communication: one all-to-all; none if `axis` is not split."""
+    g = layout.grid_axis(axis)
+    comm = ALONE if g is None else comm.along(layout.grid, (g,))
+    offsets = _offsets(layout, axis)
     plan = _plan(offsets, comm.rank, *radius, boundary)
-    outgoing = moved(torch.index_select, tensor.movedim(axis, 0), 0, plan.outgoing.to(tensor.device))
-    arrived = all_to_all(outgoing, plan.sends, plan.receives, comm)
-    constant = arrived.new_full((1, *arrived.shape[1:]), cval)
-    pool = torch.cat([arrived, constant]).movedim(0, axis)
-    sides = [moved(torch.index_select, pool, axis, side.to(tensor.device)) for side in (plan.left, plan.right)]
-    return torch.cat([sides[0], tensor.narrow(axis, *plan.own), sides[1]], axis)
+    device, (start, length) = tensor.device, plan.own
+    left, own, right = tensor.movedim(axis, 0).split([len(plan.left), length, len(plan.right)])
+    pool = own.new_zeros((sum(plan.receives) + 1, *own.shape[1:]))
+    pool = pool.index_add(0, plan.left.to(device), left).index_add(0, plan.right.to(device), right)
+    back = all_to_all(pool[:-1], plan.receives, plan.sends, comm)
+    result = own.new_zeros((offsets[comm.rank + 1] - offsets[comm.rank], *own.shape[1:]))
+    result = result.index_add(0, torch.arange(start, start + length, device=device), own)
+    return result.index_add(0, plan.outgoing.to(device), back).movedim(0, axis)
 
 
 def _shrunk(layout: Layout, axes: Sequence[int], radii: Sequence[tuple[int, int]], rules: Sequence[str]) -> Layout:
@@ -172,14 +201,16 @@ def stencil(
         Split in any way.
     fn : callable
         Takes a tensor, this process's part with `radius` more indices at either end of each of the axes, and returns
-        one without them. It is called on every process, also where there is nothing to compute.
+        one without them; axes that are neither extended nor split may become longer or shorter. It is called on every
+        process, also where there is nothing to compute.
     radius : int, or one int or pair (before, after) for each of the axes
         Any size; halos may reach past the nearest process and past the ends of the array more than once.
-    boundary : {'reflect', 'mirror', 'nearest', 'wrap', 'constant', 'valid'}, or one for each of the axes
+    boundary : {'reflect', 'mirror', 'nearest', 'wrap', 'periodization', 'constant', 'valid'}, or one for each axis
         What stands beyond the ends of the array, in SciPy's words: `(d c b a | a b c d | d c b a)`,
         `(d c b | a b c d | c b a)`, `(a a a a | a b c d | d d d d)`, `(a b c d | a b c d | a b c d)`,
-        `(k k k k | a b c d | k k k k)` with k = `cval`. With 'valid' nothing does: the result has only the elements
-        whose whole neighbourhood lies in the array.
+        `(k k k k | a b c d | k k k k)` with k = `cval`. 'periodization' is 'wrap' of an even number of indices, the
+        last one twice if need be: `(b c c | a b c | c a b c c)`. With 'valid' nothing stands there: the result has
+        only the elements whose whole neighbourhood lies in the array.
     cval : scalar
         The constant.
     axes : int or tuple of int, optional
@@ -205,23 +236,87 @@ def stencil(
     [[-2.0, -1.0, -1.0, -2.0], [-1.0, 0.0, 0.0, -1.0], [-2.0, -1.0, -1.0, -2.0]]
     """
     x = as_operand(x)
-    over = normalize_axes(axes, x.ndim, "axes")
-    radii = _radii(radius, len(over))
-    rules = per_axis(boundary, len(over), "boundary")
-    unknown = [rule for rule in rules if rule not in BOUNDARIES]
-    if unknown:
-        raise ValueError(f"`boundary` (={unknown[0]!r}) must be one of {', '.join(BOUNDARIES)}")
-    local = x.larray
-    for axis, reach, rule in zip(over, radii, rules, strict=True):
-        if any(reach):
-            g = x.layout.grid_axis(axis)
-            comm = ALONE if g is None else x.comm.along(x.layout.grid, (g,))
-            local = _extend(local, axis, _offsets(x.layout, axis), comm, reach, rule, cval)
+    over, radii, rules = _reaches(x, axes, radius, boundary)
+    local = _extended(x, over, radii, rules, cval)
     layout = _shrunk(x.layout, over, radii, rules) if "valid" in rules else x.layout
     result = fn(local)
+    if result.ndim == x.ndim:
+        free = [a not in over and x.layout.grid_axis(a) is None for a in range(x.ndim)]
+        shape = [m if whole else n for m, n, whole in zip(result.shape, layout.shape, free, strict=True)]
+        layout = layout.derive(shape, range(x.ndim))
     if tuple(result.shape) != layout.lshape(x.comm.rank):
         raise ValueError(
             f"`fn` must return shape {layout.lshape(x.comm.rank)} for an extended part of shape {tuple(local.shape)}, "
             f"`radius` (={radius!r}) less at either end; it returned {tuple(result.shape)}"
         )
     return DNDarray(result, layout, x.comm)
+
+
+def overlap_add(
+    x: Any,
+    fn: Callable[[Tensor], Tensor],
+    radius: int | Sequence[int] | Sequence[tuple[int, int]],
+    boundary: str | Sequence[str] = "reflect",
+    cval: Any = 0,
+    axes: int | Sequence[int] | None = None,
+) -> DNDarray:
+    """Add up what elements give to their neighbourhoods: the counterpart of `stencil`, whose parameters it has.
+
+    `fn` takes this process's part with `radius` more indices at either end of each of the axes, and returns what is to
+    be added there, of the same shape or with further axes behind. Where the results of several processes overlap they
+    are added up. What is given to an index beyond the ends of the array goes to the one that stands in for it; where
+    that is the constant it is dropped.
+
+    Returns
+    -------
+    DNDarray
+        Of the type that `fn` returns, in the layout of `x`; further axes are not split.
+
+    Communication: two all-to-alls of the halos for each split axis with a radius. Differentiable if `fn` is.
+
+    Examples
+    --------
+    Each element is given to its right neighbour, the last one to nobody:
+
+    >>> import dndarray as dnd
+    >>> dnd.overlap_add(dnd.arange(4, split=0), lambda u: u.roll(1), [(0, 1)], "constant").tolist()
+    [0, 0, 1, 2]
+    """
+    x = as_operand(x)
+    over, radii, rules = _reaches(x, axes, radius, boundary)
+    extended = _extended(x, over, radii, rules, cval)
+    result = fn(extended)
+    if result.shape[: x.ndim] != extended.shape:
+        raise ValueError(
+            f"`fn` must return shape {tuple(extended.shape)}, be it with further axes, for an extended part of that "
+            f"shape; it returned {tuple(result.shape)}"
+        )
+    for axis, reach, rule in reversed(list(zip(over, radii, rules, strict=True))):
+        if any(reach):
+            result = _add_back(result, x.layout, axis, x.comm, reach, rule)
+    return DNDarray(result, x.layout.derive((*x.shape, *result.shape[x.ndim :]), range(x.ndim)), x.comm)
+
+
+def _reaches(
+    x: DNDarray, axes: int | Sequence[int] | None, radius: Any, boundary: str | Sequence[str]
+) -> tuple[tuple[int, ...], list[tuple[int, int]], list[str]]:
+    """The axes, and for each of them how far is looked before and after, and what stands beyond the ends."""
+    over = normalize_axes(axes, x.ndim, "axes")
+    radii = _radii(radius, len(over))
+    rules = per_axis(boundary, len(over), "boundary")
+    unknown = [rule for rule in rules if rule not in BOUNDARIES]
+    if unknown:
+        raise ValueError(f"`boundary` (={unknown[0]!r}) must be one of {', '.join(BOUNDARIES)}")
+    return over, radii, rules
+
+
+def _extended(
+    x: DNDarray, over: Sequence[int], radii: Sequence[tuple[int, int]], rules: Sequence[str], cval: Any
+) -> Tensor:
+    """This process's part with its neighbourhood."""
+    local = x.larray
+    for axis, reach, rule in zip(over, radii, rules, strict=True):
+        if any(reach):
+            (pieces,) = neighbourhoods([local], x.layout, axis, x.comm, reach, rule, cval)
+            local = torch.cat(pieces, axis)
+    return local

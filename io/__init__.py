@@ -35,7 +35,7 @@ from ._files import PathLike
 from ._formats import format_of, inspect, is_many, one_name, prepared
 from ._parts import load_part
 from .dataset import open_xarray
-from .streaming import stream
+from .streaming import save_batches, stream
 
 __all__ = [
     "checkpoint",
@@ -54,6 +54,7 @@ __all__ = [
     "parquet",
     "raw",
     "save",
+    "save_batches",
     "stream",
     "zarr",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ __all__ = [
     "Source",
     "as_file_dtype",
     "check_mode",
+    "first_of",
     "load_part",
     "pieces",
     "pieces_of",
@@ -221,6 +222,14 @@ def _on_host(piece: torch.Tensor) -> np.ndarray:
 def _step(shape: Sequence[int], itemsize: int) -> int:
     """How many rows of an array of such a shape make up about SLAB bytes."""
     return max(1, SLAB // max(1, itemsize * math.prod(shape[1:])))
+
+
+def first_of(batches: Iterable[DNDarray]) -> tuple[DNDarray, Iterator[DNDarray]]:
+    """The first of several arrays, and an iterator over the others."""
+    iterator = iter(batches)
+    for first in iterator:
+        return first, iterator
+    raise ValueError("there must be one batch at least: what is none has no shape")
 
 
 def write_in_turn(x: DNDarray, path: Path, opened: Callable[[], AbstractContextManager[tuple[Any, Any]]]) -> None:

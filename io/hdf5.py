@@ -11,14 +11,15 @@ import glob
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..array import DNDarray
+from ..array import DNDarray, same_comm
 from ..elementwise import as_operand
 from ..errors import agreed
 from ..layout import Split, normalize_axis
@@ -34,6 +35,7 @@ from ._parts import (
     Source,
     as_file_dtype,
     check_mode,
+    first_of,
     load_part,
     pieces,
     write_in_turn,
@@ -41,7 +43,7 @@ from ._parts import (
     writers,
 )
 
-__all__ = ["inspect", "load", "open_source", "save"]
+__all__ = ["inspect", "load", "open_source", "save", "save_all", "save_batches"]
 
 
 def load(
@@ -234,6 +236,32 @@ def save(
     with agreed(x.comm):
         if x.comm.rank == 0:
             _remove_old_parts(Path(os.path.realpath(path)))
+
+
+def save_all(arrays: Mapping[str, Any], path: PathLike, **options: Any) -> None:
+    """Write several arrays, by name, as all that a file holds; each as `save` does, but the file is copied for none.
+
+    `options` go to h5py's `create_dataset`, for each of them. Communication: for each array that of `save`.
+
+    >>> dnd.io.hdf5.save_all({"grid/x": x, "grid/y": y, "u": u}, "run.h5")  # doctest: +SKIP
+    """
+    given = {name: as_operand(x) for name, x in arrays.items()}
+    for x in given.values():
+        numpy_dtype(x.dtype)  # refuses what HDF5 has not
+    with replacing(path, same_comm([*given.values()])) as temporary, naming("write", path):
+        for name, x in given.items():
+            _write(x, temporary, name, None, options)
+
+
+def save_batches(batches: Iterable[DNDarray], path: PathLike, dataset: str = "data", **options: Any) -> None:
+    """Write arrays one behind the other along axis 0, as the only dataset of a file; see `dnd.io.save_batches`.
+
+    `options` go to h5py's `create_dataset`. The dataset has chunks, into which processes write in turn.
+    """
+    first, others = first_of(batches)
+    with replacing(path, first.comm) as temporary, naming("write", path):
+        for x in chain([first], others):
+            _write(x, temporary, dataset, 0, options)
 
 
 def _write(x: DNDarray, temporary: Path, dataset: str, axis: int | None, options: dict[str, Any]) -> None:

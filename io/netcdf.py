@@ -10,14 +10,14 @@ import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..array import DNDarray
+from ..array import DNDarray, same_comm
 from ..elementwise import as_operand
 from ..errors import agreed
 from ..layout import Split, normalize_axis
@@ -31,7 +31,7 @@ from ._optional import require
 from ._packing import Packed, Packing
 from ._parts import Selection, Shifted, Source, as_file_dtype, check_mode, load_part
 
-__all__ = ["inspect", "load", "open_source", "save"]
+__all__ = ["inspect", "load", "open_source", "save", "save_all"]
 
 
 _LIBRARY = threading.RLock()
@@ -281,47 +281,101 @@ def save(
     x = as_operand(x)
     check_mode(mode)
     axis = None if append is None else normalize_axis(append, x.ndim, "append")
-    names = [f"dim_{axis}" for axis in range(x.ndim)] if dimensions is None else list(dimensions)
-    if len(names) != x.ndim or len(set(names)) != len(names):
-        raise ValueError(f"`dimensions` (={dimensions}) must be {x.ndim} different names, one per axis of {x.shape}")
     if format not in (None, *_TYPES):
         raise ValueError(f"`format` (={format!r}) must be one of {', '.join(_TYPES)}")
     packing = Packing.chosen(_stored_type(x.dtype), dtype, scale_factor, add_offset, fill_value)
-    stored = x if x.dtype is not torch.bool else DNDarray(x.larray.view(torch.int8), x.layout, x.comm)
+    to = _Variable(variable, _checked(dimensions, x), packing, attributes or {}, format, options)
     keep = mode == "a" or axis is not None
     with replacing(path, x.comm, keep=keep, new=mode == "x") as temporary, naming("write", path):
-        begin = [0] * x.ndim
-        with agreed(x.comm):
-            if axis is not None and x.comm.rank == 0:
-                begin[axis] = _length_of(temporary, variable, axis)
-        begin = x.comm.broadcast_object(begin)
+        _write(x, temporary, axis, to)
 
-        def create() -> str | None:
-            fresh = {} if temporary.exists() else {"format": format or "NETCDF4"}
-            with _open_to_write(temporary, "w" if fresh else "r+", **fresh) as file:
-                if format not in (None, file.data_model):
-                    raise ValueError(f"`format` (={format!r}) must be that of the file, {file.data_model}, or None")
-                found = dict(_variables(file)).get(variable)
-                if found is None:
-                    sizes = [
-                        (name, None if a == axis else n) for a, (name, n) in enumerate(zip(names, x.shape, strict=True))
-                    ]
-                    found = _create(file, variable, sizes, packing, options)
-                    if x.dtype is torch.bool:
-                        found.setncattr("dtype", "bool")
-                else:
-                    _check_room(found, x, axis, None if dimensions is None else names)
-                found.setncatts(dict(attributes or {}))
-                return _as_it_is(file, variable, found, stored) if axis is None else None
 
-        @contextmanager
-        def opened() -> Iterator[tuple[Any, Any]]:
-            with _open_to_write(temporary, "r+") as file:
-                target = file[variable]
-                target.set_auto_maskandscale(False)
-                yield Shifted(Packed(target, Packing.of(target)), begin), _chunks(target)
+def save_all(
+    arrays: Mapping[str, Any], path: PathLike, *, dimensions: Mapping[str, Sequence[str]] | None = None, **options: Any
+) -> None:
+    """Write several arrays, by name, as all that a file holds; each as `save` does, but the file is copied for none.
 
-        hdf5.write_dataset(stored, temporary, create, opened)
+    Parameters
+    ----------
+    arrays : mapping from str to array_like
+    path : path-like
+    dimensions : mapping from str to sequence of str, optional
+        Names of the axes of some of them. Axes of one name are one dimension.
+    **options
+        To netCDF4's `createVariable`, for each of them.
+
+    Notes
+    -----
+    Communication: for each array that of `save`.
+
+    Examples
+    --------
+    >>> dims = {"v": ("bus", "case"), "angle": ("bus", "case")}
+    >>> dnd.io.netcdf.save_all({"v": v, "angle": angle}, "run.nc", dimensions=dims)  # doctest: +SKIP
+    """
+    given = {name: as_operand(x) for name, x in arrays.items()}
+    axes = {name: _checked((dimensions or {}).get(name), x) for name, x in given.items()}
+    packings = {name: Packing(_stored_type(x.dtype)) for name, x in given.items()}
+    with replacing(path, same_comm([*given.values()])) as temporary, naming("write", path):
+        for name, x in given.items():
+            _write(x, temporary, None, _Variable(name, axes[name], packings[name], options=options))
+
+
+def _checked(dimensions: Sequence[str] | None, x: DNDarray) -> list[str] | None:
+    names = None if dimensions is None else list(dimensions)
+    if names is not None and (len(names) != x.ndim or len(set(names)) != len(names)):
+        raise ValueError(f"`dimensions` (={dimensions}) must be {x.ndim} different names, one per axis of {x.shape}")
+    return names
+
+
+@dataclass(frozen=True)
+class _Variable:
+    """What an array is written to: see `save`."""
+
+    name: str
+    dimensions: list[str] | None
+    packing: Packing
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    format: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _write(x: DNDarray, temporary: Path, axis: int | None, to: _Variable) -> None:
+    """Write into one file, at once or in turn, to a variable or to its end along an axis."""
+    stored = x if x.dtype is not torch.bool else DNDarray(x.larray.view(torch.int8), x.layout, x.comm)
+    begin = [0] * x.ndim
+    with agreed(x.comm):
+        if axis is not None and x.comm.rank == 0:
+            begin[axis] = _length_of(temporary, to.name, axis)
+    begin = x.comm.broadcast_object(begin)
+
+    def create() -> str | None:
+        fresh = {} if temporary.exists() else {"format": to.format or "NETCDF4"}
+        with _open_to_write(temporary, "w" if fresh else "r+", **fresh) as file:
+            if to.format not in (None, file.data_model):
+                raise ValueError(f"`format` (={to.format!r}) must be that of the file, {file.data_model}, or None")
+            found = dict(_variables(file)).get(to.name)
+            if found is None:
+                names = to.dimensions or [f"dim_{a}" for a in range(x.ndim)]
+                sizes = [
+                    (name, None if a == axis else n) for a, (name, n) in enumerate(zip(names, x.shape, strict=True))
+                ]
+                found = _create(file, to.name, sizes, to.packing, dict(to.options))
+                if x.dtype is torch.bool:
+                    found.setncattr("dtype", "bool")
+            else:
+                _check_room(found, x, axis, to.dimensions)
+            found.setncatts(dict(to.attributes))
+            return _as_it_is(file, to.name, found, stored) if axis is None else None
+
+    @contextmanager
+    def opened() -> Iterator[tuple[Any, Any]]:
+        with _open_to_write(temporary, "r+") as file:
+            target = file[to.name]
+            target.set_auto_maskandscale(False)
+            yield Shifted(Packed(target, Packing.of(target)), begin), _chunks(target)
+
+    hdf5.write_dataset(stored, temporary, create, opened)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -17,12 +17,12 @@ from ..device import as_device
 from ..errors import agreed
 from ..layout import Split
 from ..types import as_dtype
-from . import raw
-from ._files import naming
+from . import hdf5, raw, zarr
+from ._files import PathLike, naming
 from ._formats import format_of, is_many, one_name, paths_of, prepared
 from ._parts import Request, Source, read, select
 
-__all__ = ["Stream", "stream"]
+__all__ = ["Stream", "save_batches", "stream"]
 
 
 def stream(
@@ -78,6 +78,44 @@ def stream(
     """
     place = {"split": split, "grid": grid, "dtype": dtype, "device": device}
     return Stream(path, batch, one_name(dataset, variable), place, comm, slices, options)
+
+
+def save_batches(
+    batches: Iterable[DNDarray],
+    path: PathLike,
+    dataset: str | None = None,
+    *,
+    variable: str | None = None,
+    **options: Any,
+) -> None:
+    """Write an array that comes in batches of its rows, of which memory holds one at a time.
+
+    Parameters
+    ----------
+    batches : iterable of DNDarray
+        One at least, in any layouts, alike but for their lengths along axis 0. A generator makes each when the one
+        before is written; all processes must raise alike if it fails.
+    path : path-like
+        The file, `.h5`, `.hdf5` or `.zarr`, which will hold this array alone. It appears when it is complete; whatever
+        goes wrong, an old one stays whole.
+    dataset, variable : str, optional
+        Name of the array in the file, "data" by default.
+    **options
+        To `h5py.Group.create_dataset` or `zarr.create_array`: `chunks`, ...
+
+    Notes
+    -----
+    Communication: that of `save` with `append=0` for each batch; but the file is not copied for that.
+
+    Examples
+    --------
+    >>> roots = (dnd.sqrt(x) for x in dnd.io.stream("climate.h5", 100))  # doctest: +SKIP
+    >>> dnd.io.save_batches(roots, "roots.h5")  # doctest: +SKIP
+    """
+    module, name = format_of(path), one_name(dataset, variable)
+    if module not in (hdf5, zarr):
+        raise ValueError(f"`path` (={str(path)!r}) must end in .h5, .hdf5 or .zarr: other files do not grow")
+    module.save_batches(batches, path, *(() if name is None else (name,)), **options)
 
 
 class Stream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -25,9 +25,9 @@ from ..types import numpy_dtype
 from ._contents import Contents, Entry
 from ._files import PathLike, existing
 from ._optional import require
-from ._parts import Selection, Source, as_file_dtype, check_mode, load_part, pieces_of, writers
+from ._parts import Selection, Source, as_file_dtype, check_mode, first_of, load_part, pieces_of, writers
 
-__all__ = ["inspect", "load", "open_source", "save"]
+__all__ = ["inspect", "load", "open_source", "save", "save_batches"]
 
 
 def load(path: PathLike, name: str | None = None, **place: Any) -> DNDarray:
@@ -191,6 +191,18 @@ def save(
     with agreed(x.comm):
         if x.comm.rank == 0 and not whole:
             _list_anew(path)
+
+
+def save_batches(batches: Iterable[DNDarray], path: PathLike, name: str = "data", **options: Any) -> None:
+    """Write arrays one behind the other along axis 0, as the only array of a store; see `dnd.io.save_batches`.
+
+    `options` are those of `save`. Chunks should have as many rows as the batches, or a fraction of that.
+    """
+    first, others = first_of(batches)
+    with replacing_folder(path, first.comm, _is_zarr) as temporary:
+        save(first, temporary, name, **options)
+        for x in others:
+            save(x, temporary, name, append=0)
 
 
 def _in_store(x: DNDarray, path: Path) -> bool:

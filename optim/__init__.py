@@ -4,4 +4,6 @@ Here belong `torch.optim.Optimizer`s and what they are made of: when processes e
 and in which form. Layers belong in `dndarray.nn`.
 """
 
-__all__: list[str] = []
+from .averaging import share_weights, sum_gradients
+
+__all__ = ["share_weights", "sum_gradients"]

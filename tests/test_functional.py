@@ -131,6 +131,59 @@ def test_map_blocks_tells_everybody_of_errors() -> None:
         dnd.map_blocks(fails_on_the_last, x)
 
 
+def test_sum_blocks_takes_one_all_reduce_and_bounds_what_it_takes() -> None:
+    whole = np.random.default_rng(0).normal(size=(7, 5, 4))
+    taken = []
+
+    def sums(w: dnd.DNDarray, x: dnd.DNDarray, y: dnd.DNDarray) -> tuple:
+        taken.append((x.shape[0], x.comm.size))
+        return x.T @ y, (w * x).sum(axis=0), (x > 0).sum()
+
+    for split in (None, 0, 1, 2):
+        x, y = dnd.array(whole, split=split), dnd.array(whole[..., :2], split=0)
+        weights = dnd.arange(4.0)
+        with count_collectives() as c:
+            product, weighted, positive = dnd.sum_blocks(sums, x, y, shared=[weights], size=3)
+        agreed_assert(c.calls.get("Allreduce", 0) <= 1 and c.total <= 3, str(c))
+        flat = whole.reshape(-1, 4)
+        assert_allclose(product, flat.T @ flat[:, :2], rtol=1e-12)
+        assert_allclose(weighted, np.arange(4) * flat.sum(0), rtol=1e-12)
+        assert_array_equal(positive, (flat > 0).sum())
+        assert not product.layout.is_dealt
+    agreed_assert(max(n for n, _ in taken) <= 3 and {size for _, size in taken} == {1}, str(taken))
+    assert_allclose(dnd.sum_blocks(lambda x: x.sum(axis=0), whole), flat.sum(0), rtol=1e-12)
+    assert_array_equal(dnd.sum_blocks(lambda x: x.sum(axis=0), dnd.ones((0, 3), split=0)), np.zeros(3, "float32"))
+
+
+def test_sum_blocks_of_sets_in_pieces_takes_one_all_reduce() -> None:
+    whole = np.random.default_rng(1).normal(size=(12, 5, 3))
+    for split in (None, 0, 1):
+        pieces = tuple(dnd.array(part, split=split) for part in (whole[:2], whole[2:7], whole[7:]))
+        sets = [pieces[:1], pieces[1:], pieces[0]]
+        factors = [dnd.array(float(k)) for k in (1, 2, 3)]
+        with count_collectives() as c:
+            sums = dnd.sum_blocks(lambda k, x: ((k * x).sum(axis=0), x.T @ x), sets, shared=[factors], size=4)
+        agreed_assert(c.calls.get("Allreduce", 0) <= 1 and c.total <= 1, str(c))
+        for k, (mine, squares), part in zip((1, 2, 3), sums, (whole[:2], whole[2:], whole[:2]), strict=True):
+            flat = part.reshape(-1, 3)
+            assert_allclose(mine, k * flat.sum(0), rtol=1e-12)
+            assert_allclose(squares, flat.T @ flat, rtol=1e-12)
+        assert_allclose(dnd.sum_blocks(lambda x: x.sum(axis=0), pieces), whole.sum((0, 1)), rtol=1e-12)
+    x = dnd.ones((4, 3), split=0)
+    with pytest.raises(ValueError, match="of one length"):
+        dnd.sum_blocks(lambda k, x: x, [x, x], shared=[[x]])
+    with pytest.raises(ValueError, match="in as many"):
+        dnd.sum_blocks(lambda x, y: x, (x, x), (x,))
+
+
+def test_sum_blocks_checks_its_arguments() -> None:
+    x = dnd.ones((4, 3), split=0)
+    with pytest.raises(ValueError, match="alike in all axes but the last"):
+        dnd.sum_blocks(lambda x, y: x, x, dnd.ones((5, 3)))
+    with pytest.raises(ValueError, match="`size`"):
+        dnd.sum_blocks(lambda x: x, x, size=0)
+
+
 # --- index arrays -----------------------------------------------------------------------------------------------------
 
 

@@ -88,6 +88,15 @@ def test_a_part_without_elements_has_a_neighbourhood_too() -> None:
     assert seen == [x.lshape[0] + 3]
 
 
+def test_whole_axes_that_are_not_extended_may_change() -> None:
+    whole = np.arange(60.0).reshape(5, 4, 3)
+    x = place(whole, Layout((5, 4, 3), Grid(SIZE), 0))
+    result = dnd.stencil(x, lambda t: (t[2:] - t[:-2]).sum(2, keepdim=True), 1, "valid", axes=0)
+    assert np.array_equal(result.numpy(), (whole[2:] - whole[:-2]).sum(2, keepdims=True))
+    with pytest.raises(ValueError, match="`fn` must return shape"):
+        dnd.stencil(x, lambda t: t[1:-1, :1], 1, axes=(0, 1))
+
+
 def test_errors_say_what_to_do() -> None:
     x = dnd.ones((6, 4), split=0)
     with pytest.raises(ValueError, match=r"`boundary` \(='symmetric'\) must be one of reflect"):
@@ -164,3 +173,13 @@ def test_gradient_of_a_gradient() -> None:
     (second,) = torch.autograd.grad(first.sum(), x.larray)
     assert torch.allclose(first, 16 * x.larray)
     assert torch.allclose(second, torch.full_like(second, 16))
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8])
+def test_periodization_repeats_the_last_of_an_odd_number(n: int) -> None:
+    value = np.arange(float(n))
+    even = np.append(value, value[-1:]) if n % 2 else value
+    around = np.take(even, np.arange(-3, n + 2) % len(even))
+    x = place(value, Layout((n,), Grid(SIZE), 0))
+    result = dnd.stencil(x, lambda t: t[:-5] + 10 * t[5:], [(3, 2)], "periodization")
+    assert np.array_equal(result.numpy(), around[:n] + 10 * around[5:])

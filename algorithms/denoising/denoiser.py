@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 import dndarray as dnd
 from dndarray import DNDarray
 from dndarray.manipulation import in_layout
@@ -14,13 +16,14 @@ __all__ = ["Denoiser", "as_cube"]
 BaseEstimator: Any = require("sklearn.base", "denoising").BaseEstimator
 
 
-class Denoiser(BaseEstimator):  # type: ignore[misc]
+class Denoiser(BaseEstimator):
     """A method that cleans hyperspectral cubes: `denoiser(cube)`, or `fit_transform` as scikit-learn has it.
 
     A cube is an array of shape (rows, columns, bands), real, finite, split over rows, over columns or over both on a
     2-D grid; one that is split over bands is dealt out otherwise for the work, which takes one all-to-all each way.
-    Integers become float32. The clean cube has the layout of the given one. What a method learns of a cube (its rank,
-    its basis, ...) are attributes with a trailing underscore.
+    Integers become float32. The clean cube has the layout of the given one. Bands that are constant stay as they are,
+    and the method does not see them. What a method learns of a cube (its rank, its basis, ...) are attributes with a
+    trailing underscore.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -39,7 +42,12 @@ class Denoiser(BaseEstimator):  # type: ignore[misc]
         self._validate_params()
         cube = as_cube(X)
         spatial = in_layout(cube, cube.layout.whole_along(2))
-        return in_layout(self._denoise(spatial), cube.layout)
+        constant = constant_bands(spatial)
+        if not constant:
+            return in_layout(self._denoise(spatial), cube.layout)
+        varying = [b for b in range(cube.shape[2]) if b not in constant]
+        clean = [spatial[..., constant], *([self._denoise(spatial[..., varying])] if varying else [])]
+        return in_layout(dnd.concatenate(clean, axis=2)[..., np.argsort([*constant, *varying]).tolist()], cube.layout)
 
     def _denoise(self, cube: DNDarray) -> DNDarray:
         """The method itself: of a checked cube, every process having all bands of its pixels."""
@@ -60,10 +68,27 @@ def as_cube(X: Any, *, finite: bool = True) -> DNDarray:
         raise TypeError(f"a cube is real, not {cube.dtype}: denoise its real and imaginary parts one by one")
     if cube.dtype not in (dnd.float32, dnd.float64):
         cube = cube.astype(dnd.float32)
-    if finite and not dnd.isfinite(cube).all():
+    if finite and not dnd.isfinite(cube.sum()) and not dnd.isfinite(cube).all():  # the sum is the faster one
         bands = dnd.flatnonzero(~dnd.isfinite(cube).all(axis=(0, 1))).tolist()
         raise ValueError(
             f"{len(bands)} of {cube.shape[2]} bands hold NaN or infinity (the first: {bands[:5]}): "
             "leave them out, or fill what is missing with `FastHyIn`"
         )
     return cube
+
+
+def constant_bands(cube: DNDarray) -> list[int]:
+    """The bands of which all pixels are alike.
+
+    Communication: two small collectives, and one more if some band is constant in a corner.
+    """
+    first = cube[0, 0].detach()
+    alike = dnd.flatnonzero(~(cube[0, :CORNER] != first).any(axis=0)).tolist()
+    if alike:
+        varies = (cube[..., alike] != first[alike]).any(axis=(0, 1)).tolist()
+        alike = [band for band, different in zip(alike, varies, strict=True) if not different]
+    return alike
+
+
+CORNER = 16
+"""Pixels of the first row that are looked at first."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse
 import torch
 from torch import Tensor
 
@@ -23,14 +22,12 @@ from dndarray import DNDarray
 from dndarray.array import own
 from dndarray.functional import map_blocks
 from dndarray.sparse.kernels import add_product, plain
-from dndarray.sparse.linalg import splu
 from dndarray.sparse.substitution import Substitution
 
 from ..progress import counted
-from .compiled import FILL_REDUCED
-from .equations import Equations
+from .compiled import Compiled
 from .grid import Grid
-from .newton import iterate
+from .newton import solve, solve_own
 from .ordering import OwnGrid
 from .solution import State
 
@@ -48,7 +45,7 @@ FEWEST, MOST = 32, 256
 AT_ONCE = 16
 """Times the width: cases that a process takes up together, of which so many are under way at a time."""
 
-IDLE = 0.2
+IDLE = 0.35
 """Columns whose cases are done get others, or are dropped, when they are more than this part of all."""
 
 PATIENCE = 4
@@ -85,13 +82,12 @@ class Chord:
         self.here = here
         self.base = V
         self.parts = torch.stack([V.real, V.imag])[..., None]
+        grid = here.equations.compiled
+        point = grid.at(V.numpy(), np.zeros(n))
         places = np.arange(2 * n).reshape(2, n).T.reshape(-1)
-        self.factors = Substitution(splu(here.equations.jacobian(own(V)), **FILL_REDUCED).factors, places)
-        y = here.grid.admittance.local
-        doubled = scipy.sparse.block_array([[y.real, -y.imag], [y.imag, y.real]], format="csr")
-        self.Y = [torch.from_numpy(x) for x in (doubled.indptr, doubled.indices, doubled.data)]
-        power = here.equations.power(own(V)).larray
-        self.power = torch.stack([power.real, power.imag])[..., None]
+        self.factors = Substitution(grid.factors_at(point), places)
+        self.Y = grid.doubled
+        self.power = torch.from_numpy(np.stack([point.flowing.real, point.flowing.imag]))[..., None]
         self.unknown = here.equations.unknown.larray > 0
         self.held = torch.nonzero(~self.unknown.T.reshape(-1))[:, 0]
 
@@ -103,45 +99,56 @@ class Chord:
     def __call__(self, S: Tensor, tol: float, max_iter: int, removed: Removed | None = None) -> Found:  # noqa: N803
         """Solve cases of injections S, without the branches `removed`.
 
-        What is found of a case is kept as of when it has converged, and the next one takes its place: the numbers of a
-        case do not depend on the others.
+        A case has converged when its mismatch is within the tolerance, and what the next step would change of a voltage
+        is, too. What is found is kept as of then, and the next case takes its place: the numbers of a case do not
+        depend on the others.
         """
         _, n, total = S.shape
         found = Found.nothing(S.new_empty(S.shape), max_iter)
         if not total:
             return found
         begun = min(self.width, total)
-        cases, age = torch.arange(begun), torch.zeros(begun, dtype=torch.int64)
-        active, mark = torch.ones(begun, dtype=torch.bool), S.new_full((begun,), torch.inf)
-        V, excess, fed = self._begin(S, slice(begun), cases, removed, found)  # noqa: N806
-        current, scratch, out = torch.empty_like(V), torch.empty_like(V[0]), removed and removed[cases]
+        cases, age = np.arange(begun), np.zeros(begun, dtype=int)
+        active, mark = np.ones(begun, dtype=bool), np.full(begun, np.inf)
+        V, excess, fed = self._begin(S, slice(begun), removed)  # noqa: N806
+        size, kept, trace = _largest(excess), found.V.numpy(), found.trace.numpy()
+        trace[0, :begun] = size
+        current, scratch, out = torch.empty_like(V), torch.empty_like(V[0]), removed and removed[:begun]
+        secant = Secant(2 * n, begun) if removed else None
         while len(cases):
-            self._turn(V, out.solve_(excess) if out else self.factors.solve_(excess.view(2 * n, -1)), scratch)
+            step = out.solve_(excess) if out else self.factors.solve_(excess.view(2 * n, -1))
+            if secant:
+                step = secant(step, age > 0)
+            moved, before = _largest(step), size
+            self._turn(V, step, scratch)
             age += 1
             self._mismatch(V, fed, out, current, excess)
             size = _largest(excess)
-            found.trace[age[active], cases[active]] = size[active]
+            trace[age[active], cases[active]] = size[active]
             rest = age % PATIENCE == 0
-            over = (size <= tol) | ~torch.isfinite(size) | (age == max_iter) | (rest & ~(size < mark / 2))
-            over &= active
-            mark = torch.where(rest, size, mark)
+            over = (size <= tol) & (moved * size <= tol * before) | ~np.isfinite(size) | (age == max_iter)
+            over = (over | (rest & ~(size < mark / 2))) & active
+            mark[rest] = size[rest]
             if over.any():
                 done = cases[over]
-                found.V[..., _run(done)] = V[..., _run(torch.nonzero(over)[:, 0])]
-                found.mismatch[done], found.iterations[done] = size[over], age[over]
+                kept[..., _run(done)] = V.numpy()[..., _run(np.flatnonzero(over))]
+                found.mismatch.numpy()[done], found.iterations.numpy()[done] = size[over], age[over]
                 active &= ~over
-            idle = torch.nonzero(~active)[:, 0]
+            idle = np.flatnonzero(~active)
             if len(idle) <= IDLE * len(cases):
                 continue
             if begun < total:
-                following = torch.arange(begun, min(begun + len(idle), total))
-                begun, fresh = begun + len(following), idle[: len(following)]
-                at = _run(fresh)
-                V[..., at], excess[..., at], fed[..., at] = self._begin(S, _run(following), following, removed, found)
-                cases[fresh], age[fresh], mark[fresh], active[fresh] = following, 0, torch.inf, True
+                fresh = idle[: total - begun]
+                following = np.arange(begun, begun + len(fresh))
+                begun, at = begun + len(fresh), _run(fresh)
+                V[..., at], excess[..., at], fed[..., at] = self._begin(S, _run(following), removed)
+                cases[fresh], age[fresh], mark[fresh], active[fresh] = following, 0, np.inf, True
+                size[fresh] = trace[0, following] = _largest(excess[..., at])
             else:
-                cases, age, mark, V, excess, fed = (x[..., active] for x in (cases, age, mark, V, excess, fed))  # noqa: N806
-                active = active[active]
+                left = np.flatnonzero(active)
+                cases, age, mark, size, active = (x[left] for x in (cases, age, mark, size, active))
+                V, excess, fed = (torch.from_numpy(x.numpy().take(left, -1)) for x in (V, excess, fed))  # noqa: N806
+                secant = secant and secant[left]
                 current, scratch = torch.empty_like(V), torch.empty_like(V[0])
             out = removed and removed[cases]
         return found
@@ -163,22 +170,14 @@ class Chord:
         torch.addcmul(fed[1], f, re, out=excess[1]).addcmul_(e, im, value=-1)
         excess.view(flat).index_fill_(0, self.held, 0)
 
-    def _begin(
-        self,
-        S: Tensor,  # noqa: N803
-        at: slice | Tensor,
-        cases: Tensor,
-        removed: Removed | None,
-        found: Found,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _begin(self, S: Tensor, at: slice | np.ndarray, removed: Removed | None) -> tuple[Tensor, Tensor, Tensor]:  # noqa: N803
         """Voltages and mismatch of cases that begin, and what is fed in, negative."""
         fed = -S[..., at]
         excess = self.power + fed
         if removed:
-            removed[cases].subtract_powers(excess)
-        excess.view(2 * len(self.base), len(cases)).index_fill_(0, self.held, 0)
-        found.trace[0, at] = _largest(excess)
-        return self.parts.repeat(1, 1, len(cases)), excess, fed
+            removed[at].subtract_powers(excess)
+        excess.view(2 * len(self.base), -1).index_fill_(0, self.held, 0)
+        return self.parts.repeat(1, 1, fed.shape[-1]), excess, fed
 
     def _turn(self, V: Tensor, step: Tensor, scratch: Tensor) -> None:  # noqa: N803
         """Reduce angles (to third order) and logarithms of magnitudes (to first order) by a step, which is lost."""
@@ -200,14 +199,42 @@ class Chord:
         return torch.hypot(e, f), torch.atan2(f, e)
 
 
-def _largest(excess: Tensor) -> Tensor:
-    return torch.maximum(excess.amax((0, 1)), -excess.amin((0, 1)))
+class Secant:
+    """Steps with what the last one has shown of how far the Jacobian is from that of the factors.
+
+    In one direction that takes the place of a factorization: half of the outages need fewer steps, and the slowest half
+    as many. Where Jacobians differ less it does not pay.
+
+    Source: Anderson (1965), with a memory of one step.
+    """
+
+    def __init__(self, rows: int, cases: int) -> None:
+        self.step, self.taken = torch.zeros(2, rows, cases, dtype=torch.float64)
+
+    def __getitem__(self, cases: np.ndarray) -> Secant:
+        some = object.__new__(Secant)
+        some.step, some.taken = (torch.from_numpy(x.numpy().take(cases, -1)) for x in (self.step, self.taken))
+        return some
+
+    def __call__(self, step: Tensor, begun: np.ndarray) -> Tensor:
+        """The step to take instead of a chord step, of shape (rows, cases), which is lost; the same in first steps."""
+        change = step - self.step
+        part = torch.linalg.vecdot(change, step, dim=0) / torch.linalg.vecdot(change, change, dim=0)
+        part = part.where(torch.from_numpy(begun) & part.isfinite(), 0)
+        self.step.copy_(step)
+        self.taken.add_(change).mul_(-part).add_(step)
+        return step.copy_(self.taken)
 
 
-def _run(index: Tensor) -> slice | Tensor:
+def _largest(x: Tensor) -> np.ndarray:
+    """The largest magnitude of each case."""
+    x = x.view(-1, x.shape[-1])
+    return torch.maximum(x.amax(0), -x.amin(0)).numpy()
+
+
+def _run(index: np.ndarray) -> slice | np.ndarray:
     """Numbers that follow each other as a slice, which is quicker."""
-    n = len(index)
-    return slice(int(index[0]), int(index[0]) + n) if n and bool((index[1:] - index[:-1] == 1).all()) else index
+    return slice(index[0], index[-1] + 1) if (np.diff(index) == 1).all() else index
 
 
 def solved_base(
@@ -219,14 +246,12 @@ def solved_base(
     max_iter: int,
 ) -> Tensor | None:
     """Voltages of one case, complex and in the order of `grid.own`; None where Newton's method finds none."""
-    here = grid.own
-    v, angle, S = (own(x.detach().larray)[here.order] for x in (v, angle, S))  # noqa: N806
-    v, angle, history = iterate(here.equations, v, angle, S, tol, max_iter)
-    return (v * dnd.exp(1j * angle)).larray if history[-1] <= tol else None
+    V, history = solve_own(grid, v, angle, S, tol, max_iter)  # noqa: N806
+    return torch.from_numpy(V) if history[-1] <= tol else None
 
 
 def finish(
-    equations: Callable[[int], Equations],
+    equations: Callable[[int], Compiled],
     found: Found,
     V: Tensor,  # noqa: N803
     S: Tensor,  # noqa: N803
@@ -235,12 +260,11 @@ def finish(
 ) -> None:
     """Solve those cases by Newton's method that have not converged, from V, each with its own equations."""
     for i in torch.nonzero(~(found.mismatch <= tol))[:, 0].tolist():
-        start, injection = (own(torch.complex(x[0, :, i], x[1, :, i])) for x in (V, S))
-        if not bool(dnd.isfinite(injection).all()):
+        start, injection = (torch.complex(*x[..., i]).numpy() for x in (V, S))
+        if not np.isfinite(injection).all():
             continue
-        v, angle, history = iterate(equations(i), abs(start), dnd.angle(start), injection, tol, max_iter)
-        solved = (v * dnd.exp(1j * angle)).larray
-        found.V[..., i] = torch.stack([solved.real, solved.imag])
+        solved, history = solve(equations(i), start, injection, tol, max_iter)
+        found.V[..., i] = torch.from_numpy(np.stack([solved.real, solved.imag]))
         found.mismatch[i], found.iterations[i] = history[-1], len(history) - 1
         found.trace[:, i] = 0
         found.trace[: len(history), i] = torch.tensor(history)
@@ -263,16 +287,16 @@ def newton_batch(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: 
 
     with counted(S.larray.shape[1], "case") as count:
 
-        def solve(S: DNDarray, *start: DNDarray) -> tuple[DNDarray, ...]:  # noqa: N803
+        def of_block(S: DNDarray, *start: DNDarray) -> tuple[DNDarray, ...]:  # noqa: N803
             injection = chord.inside(S.larray)
             found = chord(injection, tol, max_iter)
             if not (found.mismatch <= tol).all():
                 V = (start[0] * dnd.exp(1j * start[1])).larray if start else flat[:, None].expand(S.shape)  # noqa: N806
-                finish(lambda i: here.equations, found, chord.inside(V), injection, tol, max_iter)
+                finish(lambda i: here.equations.compiled, found, chord.inside(V), injection, tol, max_iter)
             count(S.shape[1])
             return tuple(own(x) for x in (*chord.outside(found.V), found.iterations, found.mismatch, found.trace))
 
-        v, angle, iterations, mismatch, trace = map_blocks(solve, S.detach(), *starts, size=AT_ONCE * chord.width)
+        v, angle, iterations, mismatch, trace = map_blocks(of_block, S.detach(), *starts, size=AT_ONCE * chord.width)
     return State(v, angle, iterations, mismatch, history(trace))
 
 

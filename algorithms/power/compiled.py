@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
+import torch
+
+from dndarray.sparse.kernels import add_product
 
 if TYPE_CHECKING:
     from .equations import Equations
@@ -26,27 +31,51 @@ FILL_REDUCED: dict[str, Any] = {
 class Compiled:
     """What `Equations` say, for a grid that no other process shares, and where elements of the Jacobian come from.
 
-    P + iQ of a bus and the derivatives of both are sums over the same products V_i conj(Y_ij V_j), which are computed
-    once for each point. The Jacobian is made column by column, as SuperLU takes it.
+    The Jacobian is made column by column, as SuperLU takes it. P + iQ of a bus and the derivatives of both are sums
+    over the same products V_i conj(Y_ij V_j).
     """
 
     def __init__(self, eq: Equations) -> None:
-        y = eq.Y.detach().local
+        self.Y = eq.Y.detach().local
+        self.Y_parts = _parts(self.Y)
         pattern, source, diagonal = eq._structure
-        self.rows, self.columns, self.first = pattern_rows(y.indptr), y.indices, y.indptr[:-1]
-        self.y, self.diagonal = y.data, diagonal.numpy()
-        self.held = eq.unknown.detach().larray.numpy().reshape(-1) == 0
+        self.rows, self.diagonal = eq.Y.pattern.rows, diagonal.numpy()
+        self.free = eq.unknown.detach().larray.numpy().reshape(-1)
+        """1 where an equation is given, 0 where what it would determine is held."""
         by_row = scipy.sparse.csr_array((source.numpy(), pattern.indices, pattern.indptr), shape=pattern.shape)
         self.jacobian: Any = by_row.tocsc()
         self.source = self.jacobian.data
         self.jacobian.data = self.source.astype(float)
+        self._began: tuple[np.ndarray, Any] | None = None
+
+    def with_admittances(self, values: np.ndarray) -> Compiled:
+        """The same for other elements of Y, in the order in which they are stored."""
+        other = copy.copy(self)
+        other.Y, other._began = other.Y.copy(), None
+        other.Y.data = values
+        other.Y_parts = _parts(other.Y)
+        other.__dict__.pop("doubled", None)
+        return other
+
+    @cached_property
+    def doubled(self) -> list[torch.Tensor]:
+        """Compressed rows of Y for real and imaginary parts, one after the other: [[Re, -Im], [Im, Re]]."""
+        y = self.Y
+        return _parts(scipy.sparse.block_array([[y.real, -y.imag], [y.imag, y.real]], format="csr"))
 
     def at(self, V: np.ndarray, S: np.ndarray) -> Point:  # noqa: N803
         return Point(self, V, S)
 
+    def factors_at(self, begin: Point) -> Any:
+        """Factors of the Jacobian where an iteration begins: kept, for many cases of a grid begin at one place."""
+        if self._began is None or not np.array_equal(self._began[0], begin.V):
+            self._began = begin.V, begin.factors()
+        return self._began[1]
 
-def pattern_rows(indptr: np.ndarray) -> np.ndarray:
-    return np.repeat(np.arange(len(indptr) - 1, dtype=indptr.dtype), np.diff(indptr))
+
+def _parts(matrix: Any) -> list[torch.Tensor]:
+    """Compressed rows as `add_product` takes them."""
+    return [torch.from_numpy(x) for x in (matrix.indptr, matrix.indices, matrix.data)]
 
 
 class Point:
@@ -54,15 +83,18 @@ class Point:
 
     def __init__(self, grid: Compiled, V: np.ndarray, S: np.ndarray) -> None:  # noqa: N803
         self.grid, self.V = grid, V
-        self.products = V[grid.rows] * (grid.y * V[grid.columns]).conj()
-        self.flowing = np.add.reduceat(self.products, grid.first)
+        current = np.zeros_like(V)
+        indptr, columns, values = grid.Y_parts
+        add_product(indptr, columns, values, torch.from_numpy(V), torch.from_numpy(current))
+        self.flowing = V * current.conj()
         self.excess = (self.flowing - S).view(np.float64)
-        self.excess[grid.held] = 0
-        self.size = float(abs(self.excess).max())
+        self.excess *= grid.free
+        self.size = float(np.abs(self.excess).max())
 
     def factors(self, **how: Any) -> Any:
         """SuperLU's, in the order of buses unless `how` says otherwise. LinAlgError if the Jacobian is singular."""
-        g, p, s = self.grid, self.products, self.flowing
+        g, V, s = self.grid, self.V, self.flowing  # noqa: N806
+        p = V[g.rows] * (g.Y.data * V[g.Y.indices]).conj()
         values = np.empty(4 * len(p) + 1)
         blocks = values[:-1].reshape(-1, 4)
         blocks[:, 0] = blocks[:, 3] = p.imag

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import torch
+
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.array import own
-from dndarray.elementwise import as_operand
+from dndarray.array import own, wrap
 from dndarray.functional import map_blocks
 from dndarray.sparse import SparseArray, csr_array
 from dndarray.sparse.linalg import Factors, gmres, splu
+from dndarray.sparse.products import column_values, row_values
 
 from .compiled import FILL_REDUCED
 from .equations import Equations
-from .grid import SLACK, Grid
+from .grid import SLACK, Grid, rectangular
 from .solution import State
 
 __all__ = ["LinearGrid", "angles", "dc"]
@@ -24,31 +26,31 @@ class LinearGrid:
     """The equations B angle = P - taken, of a grid without gradients; at slack buses angle = what is held."""
 
     def __init__(self, grid: Grid) -> None:
-        grid = grid.with_arrays([x.detach() for x in grid.arrays])
-        k, n, m = grid.branches, len(grid.buses), len(grid.branches)
+        grid = grid.detach()
+        k, n = grid.branches, len(grid.buses)
         weight = 1 / (k.x * k.tap)
-        branch = dnd.arange(m, dtype=k.start.dtype, split=grid.split, comm=grid.comm)
-        ends, twice = dnd.concatenate([k.start, k.end]), dnd.concatenate([branch, branch])
-        one = dnd.ones_like(weight)
-        incidence = csr_array((dnd.concatenate([one, -one]), (ends, twice)), shape=(n, m), split=grid.split)
-        self.taken = grid.buses.g_shunt - incidence @ (weight * k.shift)
-        """What leaves each bus where all angles are equal: through shunts and phase shifters."""
+        shifted = weight * k.shift
+        bus = dnd.arange(n, dtype=k.start.dtype, split=grid.split, comm=grid.comm)
+        rows, columns = (
+            dnd.concatenate(x) for x in ([k.start, k.end, k.start, k.end, bus], [k.start, k.end, k.end, k.start, bus])
+        )
+        parts = [weight, weight, rectangular(-weight, shifted), rectangular(-weight, -shifted), 0 * grid.buses.v]
+        whole = csr_array((dnd.concatenate(parts), (rows, columns)), shape=(n, n), split=grid.split)
         self.free = (grid.buses.kind != SLACK).astype(weight.dtype)
         self.held = grid.buses.angle * (1 - self.free)
-        bus = dnd.arange(n, dtype=k.start.dtype, split=grid.split, comm=grid.comm)
-        places = (dnd.concatenate([ends, ends, bus]), dnd.concatenate([ends, k.end, k.start, bus]))
-        whole = dnd.concatenate([weight, weight, -weight, -weight, 0 * self.free])
-        self.toward_held = csr_array((whole, places), shape=(n, n), split=grid.split) @ self.held
-        free = self.free[places[0]] * self.free[places[1]]
-        values = whole * free + dnd.concatenate([0 * weight] * 4 + [1 - self.free])
-        self.B: SparseArray = csr_array((values, places), shape=(n, n), split=grid.split)
+        self.taken = grid.buses.g_shunt - whole.imag.sum(1) + whole.real @ self.held
+        """What leaves each bus where all angles but those held are 0: by shunts, phase shifters and to slack buses."""
+        pattern = whole.pattern
+        free = row_values(pattern, self.free) * column_values(pattern, self.free)
+        on_diagonal = torch.from_numpy(pattern.rows + pattern.start == pattern.indices)
+        self.B: SparseArray = whole.with_data(whole.data.real * free + on_diagonal * (1 - free))
 
     @cached_property
     def factors(self) -> Factors:
         return splu(self.B, **FILL_REDUCED)
 
     def right_side(self, p: DNDarray) -> DNDarray:
-        return self.free * (p - self.taken - self.toward_held) + self.held
+        return self.free * (p - self.taken) + self.held
 
 
 def angles(grid: Grid, p: DNDarray) -> DNDarray:
@@ -58,18 +60,17 @@ def angles(grid: Grid, p: DNDarray) -> DNDarray:
     """
     if grid.split is None:
         here = grid.own
-
-        def solve(block: DNDarray) -> DNDarray:
-            linear = here.linear
-            return linear.factors.solve(linear.right_side(block[here.order].T).T)[here.place]
-
-        return map_blocks(solve, p) if p.ndim == 2 else as_operand(solve(own(p.larray)).larray, grid.comm)
+        linear = here.linear
+        if p.ndim == 1:
+            right = linear.right_side(own(p.larray[torch.from_numpy(here.order)])).larray.numpy()
+            return wrap(torch.from_numpy(linear.factors.factors.solve(right)[here.place]), p.layout, p.comm)
+        return map_blocks(lambda block: linear.factors.solve(linear.right_side(block[here.order].T).T)[here.place], p)
     from .newton_krylov import overlapping
 
     near, columns = grid.banded, p.reshape(p.shape[0], -1)
     linear = near.linear
-    right = linear.right_side(columns[near.order].T).T
-    return gmres(linear.B, right, rtol=1e-12, M=overlapping(linear.B)).x[near.place].reshape(p.shape)
+    columns = linear.right_side(columns[near.order].T).T
+    return gmres(linear.B, columns, rtol=1e-12, M=overlapping(linear.B)).x[near.place].reshape(p.shape)
 
 
 def dc(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int) -> State:  # noqa: N803

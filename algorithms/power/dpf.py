@@ -10,7 +10,7 @@ Source: Oez, Hoerter, Phipps, Debus, Streit and Goetz, arXiv:2603.28203 (2026). 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +28,11 @@ from ..progress import counted
 from .batch import history
 from .equations import Equations
 from .grid import Grid
+from .removal import Blocks, removed_blocks
 from .schedules import Decay, Plateau
 from .solution import State
 
-__all__ = ["SERIES_START", "WARM", "Course", "Outages", "descend", "dpf", "gradient"]
+__all__ = ["SERIES_START", "WARM", "Course", "descend", "dpf", "gradient"]
 
 EPSILON = 1e-8
 """Adam's, below which a gradient counts as nothing."""
@@ -125,7 +126,7 @@ def _in_blocks(grid: Grid, given: list[DNDarray], outages: Any, how: Course) -> 
     with counted(given[-1].larray.shape[1], "case") as count:
 
         def solve(*arrays: DNDarray) -> tuple[DNDarray, ...]:
-            out = Outages(here.grid, arrays[3].larray) if len(arrays) > 3 else None
+            out = removed_blocks(here, arrays[3].larray) if len(arrays) > 3 else None
             v, angle, *rest = descend(here.equations, [x[here.order] for x in arrays[:3]], how, out)
             count(v.shape[1])
             return v[here.place], angle[here.place], *rest
@@ -145,48 +146,13 @@ def _through(grid: Grid, given: list[DNDarray], how: Course) -> tuple[DNDarray, 
     return map_blocks(solve, *given, shared=grid.arrays)
 
 
-class Outages:
-    """What branches that are out would have contributed, in each case others.
-
-    Parameters
-    ----------
-    grid : Grid
-        As one process has it for itself.
-    branches : Tensor
-        Their numbers, of shape (several, cases); -1 for none.
-    """
-
-    def __init__(self, grid: Grid, branches: Tensor) -> None:
-        is_out = branches >= 0
-        place = branches.clamp(min=0).long()
-        self.start, self.end = (x.larray.detach()[place] for x in (grid.branches.start, grid.branches.end))
-        self.block = torch.stack([x.larray.detach()[place] * is_out for x in grid.branches.admittances])
-
-    def keep(self, cases: Tensor) -> None:
-        """Forget all cases but these."""
-        self.start, self.end, self.block = (x[..., cases] for x in (self.start, self.end, self.block))
-
-    def leave_out(self, product: Tensor, x: Tensor, transposed: bool = False) -> None:
-        """Make of Y x, or of Y^T x, what it is without the branches: of shape (n, cases), in place."""
-        width = x.shape[1]
-        case = torch.arange(width, device=x.device)
-        start, end = self.start * width + case, self.end * width + case
-        at_start, at_end = x.reshape(-1)[start], x.reshape(-1)[end]
-        yff, yft, ytf, ytt = self.block
-        if transposed:
-            yft, ytf = ytf, yft
-        flat = product.view(-1)
-        flat.index_add_(0, start.reshape(-1), (yff * at_start + yft * at_end).reshape(-1), alpha=-1)
-        flat.index_add_(0, end.reshape(-1), (ytf * at_start + ytt * at_end).reshape(-1), alpha=-1)
-
-
 class _Descent:
     """Cases on their way down, as rows of all buses here and a column for each case.
 
     Tensors are allocated once and then written to, until a case has arrived and columns leave.
     """
 
-    def __init__(self, eq: Equations, v: DNDarray, angle: DNDarray, S: DNDarray, outages: Outages | None) -> None:
+    def __init__(self, eq: Equations, v: DNDarray, angle: DNDarray, S: DNDarray, outages: Blocks | None) -> None:
         self.eq, self.outages, self.S = eq, outages, S.larray
         self.layout, self.comm = S.layout, S.comm
         self.adjoint = eq.Y.T
@@ -213,7 +179,7 @@ class _Descent:
         for name in ("S", "x", "moment", "square"):
             setattr(self, name, getattr(self, name)[:, cases])
         if self.outages is not None:
-            self.outages.keep(cases)
+            self.outages = self.outages[cases]
         self.allocate()
 
     def look(self) -> Tensor:
@@ -224,7 +190,7 @@ class _Descent:
         torch.mul(torch.sin(angle, out=self.real), v, out=V[..., 1])
         self.I = (self.eq.Y @ self.wrap(self.V)).larray
         if self.outages is not None:
-            self.outages.leave_out(self.I, self.V)
+            self.outages.subtract_product(self.V, self.I)
         torch.conj_physical(self.I, out=self.excess).mul_(self.V).sub_(self.S)
         parts = torch.view_as_real(self.excess).mul_(self.given)
         return self.wrap(torch.mul(parts, parts, out=self.step)).sum((0, 2)).larray / self.count
@@ -238,7 +204,7 @@ class _Descent:
         torch.conj_physical(self.V, out=self.c).mul_(self.excess)
         product = (self.adjoint @ self.wrap(self.c)).larray
         if self.outages is not None:
-            self.outages.leave_out(product, self.c, transposed=True)
+            self.outages.T.subtract_product(self.c, product)
         product.mul_(self.V).conj_physical_().add_(self.I.mul_(self.c))
         slope = torch.view_as_real(product).mul_(self.scale)
         slope[..., 0].div_(self.x[..., 0])
@@ -262,10 +228,18 @@ def _rows(layout: Layout, rest: tuple[int, ...]) -> Layout:
 
 
 def descend(
-    eq: Equations, given: Sequence[DNDarray], how: Course, outages: Outages | None = None
+    eq: Equations,
+    given: Sequence[DNDarray],
+    how: Course,
+    outages: Blocks | None = None,
+    enough: Callable[[Tensor, Tensor, int], Tensor] | None = None,
 ) -> tuple[DNDarray, ...]:
     """Where each case arrives: magnitudes, angles, iterations, the largest mismatch; and the root mean square of
-    mismatches before each iteration and after the last, of shape (max_iter + 1, cases), 0 where there is none."""
+    mismatches before each iteration and after the last, of shape (max_iter + 1, cases), 0 where there is none.
+
+    `enough(V, cases, iteration)` says which of the cases under way are to end even so, from their complex voltages, of
+    shape (n, cases), and their numbers.
+    """
     v, angle, S = given
     cases, max_iter = S.shape[1], how.max_iter
     way = _Descent(eq, v, angle, S, outages)
@@ -277,9 +251,11 @@ def descend(
     for k in range(max_iter + 1 if cases else 0):
         loss = way.look()
         trace[k, left] = loss.sqrt()
-        if k == max_iter or bool((loss <= how.tol**2).any()):  # no case with a larger loss has arrived
+        ends = (loss <= how.tol**2) | (k == max_iter)  # no case with a larger loss has arrived
+        settled = enough(way.V, left, k) if enough else torch.zeros_like(ends)
+        if bool((ends | settled).any()):
             worst = way.mismatch()
-            done = (worst <= how.tol) | (k == max_iter)
+            done = (worst <= how.tol) | settled | (k == max_iter)
             which = left[done]
             arrived[:, which], mismatch[which], iterations[which] = way.x[:, done], worst[done], k
             if bool(done.all()):

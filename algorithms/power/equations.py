@@ -12,7 +12,7 @@ from dndarray import DNDarray
 from dndarray.array import wrap
 from dndarray.layout import Layout
 from dndarray.sparse import SparseArray
-from dndarray.sparse.pattern import Pattern
+from dndarray.sparse.pattern import Pattern, compress
 from dndarray.sparse.products import column_values, row_values, vector_layout
 
 from .compiled import Compiled
@@ -84,8 +84,8 @@ class Equations:
         """The Jacobian's pattern, from where its elements come, and which elements of Y are on the diagonal."""
         y = self.Y.pattern
         unknown = self.unknown.detach()
-        row = np.stack([row_values(y, unknown[:, k]).numpy() for k in (0, 0, 1, 1)], 1) > 0
-        column = np.stack([column_values(y, unknown[:, k]).numpy() for k in (0, 1, 0, 1)], 1) > 0
+        row = row_values(y, unknown).numpy()[:, [0, 0, 1, 1]] > 0
+        column = np.stack([column_values(y, unknown[:, k]).numpy() for k in (0, 1)], 1)[:, [0, 1, 0, 1]] > 0
         on_diagonal = y.rows + y.start == y.indices
         place = np.arange(4 * y.lnnz).reshape(-1, 4)
         held = on_diagonal[:, None] & np.array([True, False, False, True]) & ~row
@@ -93,10 +93,9 @@ class Equations:
         kept = (row & column) | held
         rows = (2 * y.rows[:, None] + np.array([0, 0, 1, 1]))[kept]
         columns = (2 * y.indices[:, None] + np.array([0, 1, 0, 1]))[kept]
-        order = np.lexsort((columns, rows))
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=2 * y.lshape[0]))])
+        indptr, indices, order, _ = compress(rows, columns, (2 * y.lshape[0], 2 * y.shape[1]))
         counts = y.layout.counts[0]
         doubled = None if counts is None else [[2 * c for c in counts]]
         layout = Layout((2 * y.shape[0],) * 2, y.layout.grid, y.layout.split, doubled)
-        pattern = Pattern.make(layout, y.comm, indptr, columns[order])
+        pattern = Pattern.make(layout, y.comm, indptr, indices)
         return pattern, torch.from_numpy(source[kept][order]), torch.from_numpy(np.flatnonzero(on_diagonal))

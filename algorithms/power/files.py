@@ -15,7 +15,6 @@ import numpy as np
 import dndarray as dnd
 from dndarray import DNDarray
 from dndarray.communication import as_comm
-from dndarray.replacement import replacing
 
 from ... import io
 from .grid import Branches, Buses, Grid
@@ -35,12 +34,9 @@ KIND = "dndarray power flow 1"
 
 
 def save(solution: Solution, path: PathLike) -> None:
-    form, comm = check(path), solution.v.comm
-    with replacing(path, comm) as temporary:
-        # The large ones last, since the file is copied for each.
-        for name, x in _arrays(solution):
-            options = {"dimensions": DIMENSIONS.get(name, ("case",))[: x.ndim]} if form is io.netcdf else {}
-            form.save(x, temporary, name, mode="a", **options)
+    form, arrays = check(path), dict(_arrays(solution))
+    options = {"dimensions": {name: DIMENSIONS.get(name, ("case",))[: x.ndim] for name, x in arrays.items()}}
+    form.save_all(arrays, path, **(options if form is io.netcdf else {}))
 
 
 def _arrays(solution: Solution) -> Iterator[tuple[str, DNDarray]]:
@@ -52,6 +48,7 @@ def _arrays(solution: Solution) -> Iterator[tuple[str, DNDarray]]:
         "bus_names": grid.bus_names.tolist(),
         "branch_names": grid.branch_names.tolist(),
         "coordinates": grid.coordinates is not None,
+        "aliases": list(grid.aliases.items()),
         "method": solution.method,
         "history": solution.history,
         "found": list(solution.found),
@@ -98,7 +95,8 @@ def load(path: PathLike, split: int | None, comm: Any) -> dict[str, Any]:
     bus_names, branch_names = (_names(about[key]) for key in ("bus_names", "branch_names"))
     xy = read("coordinates", None).numpy() if about["coordinates"] else None
     base = float(about["base_mva"])
-    grid = Grid(tables["buses"], tables["branches"], base, bus_names, branch_names, xy, about["name"])
+    aliases = dict(about.get("aliases", ()))
+    grid = Grid(tables["buses"], tables["branches"], base, bus_names, branch_names, xy, aliases, about["name"])
     dealt = {"v": split, "angle": split, "outages": split or None}
     found = {name: read(name, dealt.get(name, 0 if split == 1 else None)) for name in about["found"]}
     return {"grid": grid, **found, "history": about["history"], "method": about["method"]}

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 import dndarray as dnd
 from dndarray import DNDarray
+from dndarray.array import wrap
+from dndarray.broadcasting import align_to
 
 from .automatic import auto
 from .dc import angles, dc
 from .dpf import dpf
 from .fast_decoupled import fast_decoupled
 from .gradients import implicit
-from .grid import PQ, SLACK, Grid, exactly
+from .grid import PQ, SLACK, Grid, exactly, rectangular
 from .newton import newton
 from .newton_krylov import newton_krylov
 from .solution import Solution, State
@@ -89,7 +93,8 @@ def flow(
     given = (grid, S) if through else (constant, S.detach())
     limit = limit if max_iter is None else max_iter
     state = solve(given[0], v, angle, given[1], tol=tol, max_iter=limit, **options)
-    v, angle = (state.v, state.angle) if through or method == "dc" else implicit(grid, S, state)
+    known = through or method == "dc" or (constant is grid and not S.requires_grad)
+    v, angle = (state.v, state.angle) if known else implicit(grid, S, state)
     converged = dnd.isfinite(state.mismatch) if method == "dc" else state.mismatch <= tol
     return Solution(grid, v, angle, converged, state.iterations, state.mismatch, state.history, method)
 
@@ -102,7 +107,7 @@ def injection(grid: Grid, p: Any, q: Any) -> DNDarray:
     ]
     if parts[0].ndim != parts[1].ndim:
         parts = [x[:, None] if x.ndim == 1 else x for x in parts]
-    return parts[0] + 1j * parts[1]
+    return rectangular(*parts)
 
 
 def _per_bus(grid: Grid, name: str, x: Any) -> DNDarray | None:
@@ -116,23 +121,33 @@ def _per_bus(grid: Grid, name: str, x: Any) -> DNDarray | None:
 
 
 def start(grid: Grid, init: Any, S: DNDarray) -> tuple[DNDarray, DNDarray]:  # noqa: N803
-    """Magnitudes and angles to begin with, of the shape and layout of S, without gradients."""
-    buses, S = grid.buses, S.detach()  # noqa: N806
-    zero = dnd.zeros_like(S.real)
-    column = (slice(None), None) if S.ndim == 2 else slice(None)
-    held_v, held_angle = buses.v.detach(), buses.angle.detach()
+    """Magnitudes and angles to begin with, of the shape and layout of S, without gradients.
+
+    Communication: for "dc" that of `angles`; otherwise, if buses are dealt out, two all-reduces.
+    """
+    buses = grid.buses
+
+    def beside(x: DNDarray) -> torch.Tensor:
+        x = x.detach() if x.ndim == S.ndim else x.detach()[:, None]
+        return align_to(x.larray, x.layout, S.layout, S.comm)
+
+    kind, held_v, held_angle = map(beside, (buses.kind, buses.v, buses.angle))
     if not isinstance(init, str):
         V = init.V if isinstance(init, Solution) else exactly(init, grid.comm)  # noqa: N806
         if V.shape not in ((S.shape[0],), S.shape):
             raise ValueError(f"`init` has shape {V.shape}; it must be a voltage for each bus, of shape {S.shape}")
-        V = V.detach()[column] if V.ndim < S.ndim else V.detach()  # noqa: N806
-        magnitude, angle = abs(V) + zero, dnd.angle(V) + zero
+        there = beside(V)
+        magnitude, angle = there.abs(), there.angle()
     elif init in ("dc", "flat"):
-        slack = (buses.kind == SLACK).astype(zero.dtype)
-        magnitude = zero + 1
-        angle = angles(grid, S.real) if init == "dc" else zero + (slack * held_angle).sum() / slack.sum()
+        magnitude = torch.ones_like(held_v)
+        if init == "dc":
+            angle = angles(grid, S.detach().real).larray
+        else:
+            slack = (buses.kind == SLACK).astype(buses.angle.dtype)
+            angle = ((slack * buses.angle.detach()).sum() / slack.sum()).larray
     else:
         raise ValueError(f"`init` (={init!r}) must be 'dc', 'flat', an earlier solution, or complex voltages")
-    magnitude = dnd.where((buses.kind != PQ)[column], held_v[column], magnitude)
-    angle = dnd.where((buses.kind == SLACK)[column], held_angle[column], angle)
-    return magnitude, angle
+    shape = S.larray.shape
+    found = torch.where(kind != PQ, held_v, magnitude), torch.where(kind == SLACK, held_angle, angle)
+    wrapped = [wrap(x.expand(shape).contiguous(), S.layout, S.comm) for x in found]
+    return wrapped[0], wrapped[1]

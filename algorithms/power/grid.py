@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.elementwise import as_operand
+from dndarray.elementwise import apply, as_operand
 from dndarray.sparse import SparseArray, csr_array
 
 if TYPE_CHECKING:
@@ -27,6 +26,12 @@ PQ, PV, SLACK = 1, 2, 3
 def exactly(value: Any, comm: Any = None) -> DNDarray:
     """What users give, as an array; Python's numbers in double precision, whatever torch's default is."""
     return as_operand(value if isinstance(value, (DNDarray, torch.Tensor)) else np.asarray(value), comm)
+
+
+def rectangular(real: DNDarray, imaginary: DNDarray) -> DNDarray:
+    """Complex numbers of these parts."""
+    dtype = torch.promote_types(real.dtype, imaginary.dtype)
+    return apply(torch.complex, (real, imaginary), (dtype, dtype))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,6 +122,15 @@ class Branches:
         return yff, -series / ratio.conj(), -backward / ratio, ytt
 
 
+EVERY = frozenset(f.name for table in (Buses, Branches) for f in fields(table)) | {
+    "base_mva", "bus_names", "branch_names", "coordinates", "aliases", "name",
+}  # fmt: skip
+"""The attributes of a grid, of its buses and of its branches."""
+
+GIVEN = frozenset({"v", "p", "q", "q_min", "q_max"})
+"""On what neither matrices depend nor the order of buses, which are worked out once for grids that differ in it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """A power grid, in per unit.
@@ -134,6 +148,8 @@ class Grid:
         What users call buses and branches.
     coordinates : numpy.ndarray, optional
         Where buses are, of shape (n, 2); NaN where unknown.
+    aliases : dict
+        Further names of buses, and for each the one in `bus_names`: those of all that closed switches join.
     name : str
     """
 
@@ -143,8 +159,10 @@ class Grid:
     bus_names: Any = None
     branch_names: Any = None
     coordinates: np.ndarray | None = field(default=None, repr=False)
+    aliases: Mapping[Any, Any] = field(default_factory=dict, repr=False)
     name: str = ""
     _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _unchecked: frozenset[str] = field(default=EVERY, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for what, table in (("bus_names", self.buses), ("branch_names", self.branches)):
@@ -181,8 +199,9 @@ class Grid:
     def from_pandapower(cls, net: Any, **options: Any) -> Grid:
         """A grid from a pandapower net, by pandapower's own converter (whose `options` these are).
 
-        Buses have the names of their rows in `net.bus` (the first, where closed switches join several), branches those
-        of the element, as "line 3" or "trafo3w 0 hv". What is out of service or has no supply is left out.
+        Buses have the names of their rows in `net.bus` (the first, where closed switches join several; the others are
+        `aliases`), branches those of the element, as "line 3" or "trafo3w 0 hv". What is out of service or has no
+        supply is left out.
         Loads of constant impedance become shunts. ValueError for elements that are controlled (SVC, VSC, ...) and for
         loads of constant current. The net stays as it is.
         """
@@ -255,24 +274,24 @@ class Grid:
             name: replace(getattr(self, name), **{k: v for k, v in changes.items() if k in known})
             for name, known in (("buses", of_buses), ("branches", of_branches))
         }
-        return self._share(
-            replace(self, **{**tables, **{k: v for k, v in changes.items() if k in own}}), changes.keys()
-        )
+        whole = [known for name, known in (("buses", of_buses), ("branches", of_branches)) if name in changes]
+        changed = frozenset(changes).union(*whole)
+        return self._share(replace(self, **{**tables, **{k: v for k, v in changes.items() if k in own}}), changed)
 
     def validate(self) -> None:
         """ValueError, on every process, that names what is wrong with which bus or branch; `flow` calls it.
 
         An island without a slack bus, a branch without impedance or with an end that is no bus, NaN, an unknown kind,
-        a negative rating, a name given twice. It is looked for once.
+        a negative rating, a name given twice. What has been found right is not looked at again, nor is it in a grid
+        made of this one by `replace`, but for what is replaced.
         """
-        if self._faults:
-            raise ValueError(f"{self!r}: {'; '.join(self._faults)}")
-
-    @cached_property
-    def _faults(self) -> list[str]:
         from .validation import faults
 
-        return faults(self)
+        if not self._unchecked:
+            return
+        if found := faults(self, self._unchecked):
+            raise ValueError(f"{self!r}: {'; '.join(found)}")
+        object.__setattr__(self, "_unchecked", frozenset())
 
     @property
     def requires_grad(self) -> bool:
@@ -284,26 +303,26 @@ class Grid:
         if not self.requires_grad:
             return self
         changed = {f.name for t in (self.buses, self.branches) for f in fields(t) if getattr(t, f.name).requires_grad}
-        return self._share(self.with_arrays([x.detach() for x in self.arrays]), changed - {"p", "q"})
+        return self._share(self.with_arrays([x.detach() for x in self.arrays]), changed)
 
     def _share(self, other: Grid, changed: Collection[str]) -> Grid:
-        """Let a grid that differs by `changed` have what is worked out for this one, if it does not depend on these."""
-        if {"v"}.issuperset(changed):
-            other.__dict__["_known"] = self.__dict__.setdefault("_known", {})
+        """Let a grid that differs by `changed` have what is known of this one, if it does not depend on these."""
+        object.__setattr__(other, "_unchecked", self._unchecked.union(changed))
+        if GIVEN.issuperset(changed):
+            object.__setattr__(other, "_known", self._known)
         return other
 
-    def _once(self, make: Callable[[Grid], Any]) -> Any:
-        """What is made of the grid, once for all grids that differ in set points only."""
-        known = self.__dict__.setdefault("_known", {})
-        if make not in known:
-            known[make] = make(self.detach())
-        return known[make]
+    def once(self, make: Callable[[Grid], Any]) -> Any:
+        """What is made of the grid, once for all grids that differ in what is `GIVEN` only."""
+        if make not in self._known:
+            self._known[make] = make(self.detach())
+        return self._known[make]
 
     @property
     def admittance(self) -> SparseArray:
         """The matrix Y of the grid, with I = Y V; split by rows if buses are. Differentiable in all it is made of."""
         made_of = [self.buses.g_shunt, self.buses.b_shunt, *(getattr(self.branches, f.name) for f in fields(Branches))]
-        return self._assembled() if any(x.requires_grad for x in made_of) else self._once(Grid._assembled)
+        return self._assembled() if any(x.requires_grad for x in made_of) else self.once(Grid._assembled)
 
     def _assembled(self) -> SparseArray:
         n, k = len(self.buses), self.branches
@@ -313,24 +332,28 @@ class Grid:
         columns = dnd.concatenate([k.start, k.end, k.start, k.end, bus])
         return csr_array((values, (rows, columns)), shape=(n, n), split=self.split)
 
+    def know_admittance(self, Y: SparseArray) -> None:  # noqa: N803
+        """Take this for the matrix of the grid, which is then not assembled."""
+        self._known[Grid._assembled] = Y
+
     @property
     def own(self) -> OwnGrid:
         """A replicated grid as each process has it for itself, for what is computed without communication."""
         from .ordering import OwnGrid
 
-        return self._once(OwnGrid)
+        return self.once(OwnGrid)
 
     @property
     def banded(self) -> BandedGrid:
         """The grid with its buses in an order in which neighbours are near each other, for what is split over buses."""
         from .ordering import BandedGrid
 
-        return self._once(BandedGrid)
+        return self.once(BandedGrid)
 
     @property
     def injection(self) -> DNDarray:
         """What is fed in less what is taken out at each bus, P + iQ in per unit."""
-        return self.buses.p + 1j * self.buses.q
+        return rectangular(self.buses.p, self.buses.q)
 
     @property
     def arrays(self) -> list[DNDarray]:
@@ -342,6 +365,19 @@ class Grid:
         given = iter(arrays)
         buses = Buses(**{f.name: next(given) for f in fields(Buses)})
         return replace(self, buses=buses, branches=Branches(**{f.name: next(given) for f in fields(Branches)}))
+
+    def places(self, names: Iterable[Any], what: str = "`names`") -> list[int]:
+        """Where in the arrays the buses of these names are, which are in `bus_names` or `aliases`."""
+        places = {name: i for i, name in enumerate(self.bus_names.tolist())}
+        found: dict[int, Any] = {}
+        for name in names:
+            place = places.get(self.aliases.get(name, name))
+            if place is None:
+                raise ValueError(f"{what} has {name!r}, which is no bus; names are in `bus_names`")
+            if place in found:
+                raise ValueError(f"{what} has {found[place]!r} and {name!r}, which are one bus")
+            found[place] = name
+        return list(found)
 
     def reordered(self, order: Any) -> Grid:
         """The same grid with buses in another order: bus i is what was bus `order[i]`."""

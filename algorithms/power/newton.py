@@ -7,22 +7,22 @@ import warnings
 from typing import Any
 
 import numpy as np
-import torch
 
-import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.array import own
 from dndarray.elementwise import as_operand
 
-from .compiled import Compiled
-from .equations import Equations
+from .compiled import Compiled, Point
 from .grid import Grid
 from .solution import State
 
 __all__ = ["newton"]
 
-REUSE = 0.01
-"""Factors are used again where the last step has brought the mismatch below this part of what it was."""
+REUSE, STEPS = 0.01, 3
+"""Factors are used again where the last step has brought the mismatch below this part of what it was, or where so many
+steps that are as good reach the tolerance."""
+
+FINE = 0.01
+"""What is not below this part of the tolerance is hardly within it: voltages may be less accurate than mismatches."""
 
 HALVINGS = 6
 """How often a step that makes the mismatch larger is halved, before the iteration ends without a solution."""
@@ -41,50 +41,69 @@ def newton(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float,
         from .batch import newton_batch
 
         return newton_batch(grid, v, angle, S, tol=tol, max_iter=max_iter)
-    here = grid.own
-    begin, fed_in = (x.detach().larray.resolve_conj().numpy()[here.order] for x in (v * dnd.exp(1j * angle), S))
-    V, history = solve(here.equations.compiled, begin, fed_in, tol, max_iter)  # noqa: N806
+    V, history = solve_own(grid, v, angle, S, tol, max_iter)  # noqa: N806
     if not history[-1] <= tol:
         warnings.warn(
             f"Newton's method has reached a mismatch of {history[-1]:.3g}, not {tol}, in {len(history) - 1} iterations",
             RuntimeWarning,
             stacklevel=3,
         )
-    V = V[here.place]  # noqa: N806
+    V = V[grid.own.place]  # noqa: N806
     v, angle, count, last = (
         as_operand(np.asarray(x), grid.comm) for x in (abs(V), np.angle(V), len(history) - 1, history[-1])
     )
     return State(v, angle, count, last, history)
 
 
-def iterate(eq: Equations, v: DNDarray, angle: DNDarray, S: DNDarray, tol: float, max_iter: int) -> tuple:  # noqa: N803
-    """One case that no other process knows of: voltages, angles, and the history."""
-    V = (v * dnd.exp(1j * angle)).larray.numpy()  # noqa: N806
-    V, history = solve(eq.compiled, V, S.larray.resolve_conj().numpy(), tol, max_iter)  # noqa: N806
-    return own(torch.from_numpy(abs(V))), own(torch.from_numpy(np.angle(V))), history
+def solve_own(
+    grid: Grid,
+    v: DNDarray,
+    angle: DNDarray,
+    S: DNDarray,  # noqa: N803
+    tol: float,
+    max_iter: int,
+) -> tuple[np.ndarray, list[float]]:
+    """Voltages of one case in the order of `grid.own`, and the history."""
+    here = grid.own
+    size, turn, fed_in = (x.detach().larray.resolve_conj().numpy()[here.order] for x in (v, angle, S))
+    return solve(here.equations.compiled, size * np.exp(1j * turn), fed_in, tol, max_iter)
 
 
 def solve(grid: Compiled, V: np.ndarray, S: np.ndarray, tol: float, max_iter: int) -> tuple[np.ndarray, list[float]]:  # noqa: N803
     """Newton's iteration: voltages, and the largest mismatch before each iteration and after the last.
 
-    Factors of the Jacobian serve again near the solution, for a factorization costs as much as ten steps. A step that
-    makes the mismatch larger is taken back, and tried with a Jacobian and pivots of its own and then in half. Where
-    nothing helps, or the Jacobian is singular, it ends with what it has reached.
+    Factors of the Jacobian serve again near the solution, for a factorization costs as much as several steps. A step
+    that makes the mismatch larger is taken back, and tried with a Jacobian of this place, with other pivots, and then
+    in half. Where nothing helps, or the Jacobian is singular, it ends with what it has reached. What is hardly within
+    the tolerance takes another step, where that costs no factorization.
     """
     point = grid.at(V, S)
     history = [point.size]
     factors: Any = None
     with contextlib.suppress(np.linalg.LinAlgError):
         while point.size > tol and len(history) <= max_iter:
-            if factors is None or not history[-1] < REUSE * history[-2]:
-                factors = point.factors()
+            if factors is None:
+                factors = grid.factors_at(point) if len(history) == 1 else point.factors()
             after = grid.at(point.turned(factors.solve(point.excess)), S)
             if not after.size < point.size:
-                step, factors = point.factors(permc_spec="COLAMD").solve(point.excess), None
-                parts = (grid.at(point.turned(step / 2**k), S) for k in range(HALVINGS + 1))
-                after = next((x for x in parts if x.size < point.size), point)
+                after = _shorter(grid, point, S)
                 if after is point:
                     break
+            rate = after.size / point.size
+            point = after
+            history.append(point.size)
+            if not (rate < REUSE or point.size * rate**STEPS <= tol):
+                factors = None
+    if factors is not None and FINE * tol < point.size <= tol:
+        after = grid.at(point.turned(factors.solve(point.excess)), S)
+        if after.size < point.size:
             point = after
             history.append(point.size)
     return point.V, history
+
+
+def _shorter(grid: Compiled, point: Point, S: np.ndarray) -> Point:  # noqa: N803
+    """Where the mismatch is smaller than at this point, in the direction of a step; or else the point."""
+    step = point.factors(permc_spec="COLAMD").solve(point.excess)
+    parts = (grid.at(point.turned(step / 2**k), S) for k in range(HALVINGS + 1))
+    return next((x for x in parts if x.size < point.size), point)

@@ -74,7 +74,8 @@ def newton_krylov(
         The exact inverse of each process's block of the Jacobian, or incomplete factors of it, which take less memory
         and many more iterations.
     overlap : int
-        By how many branches the blocks of "schwarz" reach beyond a process's own buses.
+        By how many branches the blocks of "schwarz" reach beyond a process's own buses. It takes memory for factors of
+        all that they reach: little more than the own part, but several times that where far buses are tied at random.
 
     Communication: what a Krylov iteration sends is two words for each bus of the halo, and for the preconditioner those
     of its overlap twice; GMRES takes two all-reduces of it, of up to as many words as it has done iterations since its

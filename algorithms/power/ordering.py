@@ -7,10 +7,12 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
+import torch
+from torch import Tensor
 
 import dndarray as dnd
 from dndarray.array import own
-from dndarray.sparse import reverse_cuthill_mckee
+from dndarray.sparse import csr_array, reverse_cuthill_mckee
 
 from .compiled import FILL_REDUCED
 from .dc import LinearGrid
@@ -38,12 +40,26 @@ class OwnGrid(_Reordered):
     """A replicated grid as each process has it for itself, with buses in an order in which factors fill in little."""
 
     def __init__(self, grid: Grid) -> None:
-        matrix = abs(grid.admittance.detach().local)
-        dominant = scipy.sparse.csc_array(matrix + matrix.T + scipy.sparse.diags_array(1 + 2 * matrix.sum(0)))
+        Y = grid.admittance.detach().local  # noqa: N806 - its pattern is symmetric
+        degree = np.diff(Y.indptr)
+        row = np.repeat(np.arange(len(degree)), degree)
+        dominant = np.where(row == Y.indices, 2.0 * degree[row], -1.0)
         how = {**FILL_REDUCED, "permc_spec": "MMD_AT_PLUS_A"}
-        self.order = np.argsort(scipy.sparse.linalg.splu(dominant, **how).perm_c)
-        self.place = np.argsort(self.order)
+        factors = scipy.sparse.linalg.splu(scipy.sparse.csc_array((dominant, Y.indices, Y.indptr), Y.shape), **how)
+        self.place = factors.perm_c.astype(np.int64)
+        self.order = np.argsort(self.place)
         self.grid = grid.with_arrays([own(x.detach().larray) for x in grid.arrays]).reordered(self.order)
+        self.grid.know_admittance(csr_array(Y[self.order][:, self.order], comm=self.grid.comm))
+
+    @cached_property
+    def blocks(self) -> Tensor:
+        """The matrix of each branch from voltages to currents: of shape (2, 2, m)."""
+        return torch.stack([x.larray for x in self.grid.branches.admittances]).view(2, 2, -1)
+
+    @cached_property
+    def ends(self) -> Tensor:
+        """Where each branch begins and ends: of shape (2, m)."""
+        return torch.stack([self.grid.branches.start.larray, self.grid.branches.end.larray])
 
 
 class BandedGrid(_Reordered):

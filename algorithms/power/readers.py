@@ -66,6 +66,7 @@ def from_ppc(case: Mapping[str, Any] | str, name: str = "") -> Grid:
         case.get("bus_names", numbers),
         names,
         case.get("coordinates"),
+        case.get("aliases", {}),
         name,
     )
 
@@ -173,10 +174,9 @@ def from_pandapower(net: Any, **options: Any) -> Grid:
     net = copy.deepcopy(net)
     _as_injections(net)
     case = to_ppc(net, **{"init": "flat", "mode": "pf", **options})
-    names, xy = _pandapower_buses(net, len(case["bus"]))
-    return from_ppc(
-        {**case, "bus_names": names, "branch_names": _pandapower_branches(net), "coordinates": xy}, net.name or ""
-    )
+    names, xy, aliases = _pandapower_buses(net, len(case["bus"]))
+    known = {"bus_names": names, "branch_names": _pandapower_branches(net), "coordinates": xy, "aliases": aliases}
+    return from_ppc({**case, **known}, net.name or "")
 
 
 def _as_injections(net: Any) -> None:
@@ -210,8 +210,8 @@ def _as_injections(net: Any) -> None:
         net.load.loc[load.Index, ["p_mw", "q_mvar"]] = load.p_mw * (1 - part_p), load.q_mvar * (1 - part_q)
 
 
-def _pandapower_buses(net: Any, n: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """For each bus its index in the net, the first of those that switches join, and where it is."""
+def _pandapower_buses(net: Any, n: int) -> tuple[np.ndarray, np.ndarray | None, dict[int, int]]:
+    """For each bus its index in the net, the first of those that switches join; where it is; for others the first."""
     lookup, extra = net._pd2ppc_lookups["bus"], net._pd2ppc_lookups["aux"]
     names = np.array([f"open end {k}" for k in range(n)], dtype=object)
     xy = np.full((n, 2), np.nan)
@@ -228,7 +228,9 @@ def _pandapower_buses(net: Any, n: int) -> tuple[np.ndarray, np.ndarray | None]:
                 xy[i] = json.loads(geo[index])["coordinates"][:2]
     if all(not isinstance(name, str) for name in names):
         names = names.astype(int)
-    return names, xy if np.isfinite(xy).any() else None
+    joined = {i: names[lookup[i]] for i in net.bus.index[net.bus.in_service.astype(bool)] if 0 <= lookup[i] < n}
+    aliases = {int(i): int(first) for i, first in joined.items() if i != first}
+    return names, xy if np.isfinite(xy).any() else None, aliases
 
 
 def _pandapower_branches(net: Any) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Cases without some branches, solved with the matrices of the grid that has them.
 
-Without a branch, Y has another 2 x 2 block and the Jacobian another 4 x 4 block. Currents are corrected at both ends,
+Without a branch, Y has another 2 x 2 block and the Jacobian another 4 x 4 block. Products are corrected at both ends,
 and steps by the formula of Sherman, Morrison and Woodbury: neither matrix is copied.
 
 Source: Alsac, Stott and Tinney, Sparsity-oriented compensation methods (1983).
@@ -8,7 +8,10 @@ Source: Alsac, Stott and Tinney, Sparsity-oriented compensation methods (1983).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,84 +19,140 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from .batch import Chord
+    from .compiled import Compiled
+    from .ordering import OwnGrid
 
-__all__ = ["Removed"]
+__all__ = ["Blocks", "Removed", "compiled_without", "removed_blocks"]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Dense blocks of a matrix, other ones in each case, on its diagonal at some rows.
+
+    Attributes
+    ----------
+    rows : Tensor
+        Of shape (blocks, r, cases).
+    values : Tensor
+        Of shape (blocks, r, r, cases), real or complex.
+    """
+
+    rows: Tensor
+    values: Tensor
+
+    def __getitem__(self, cases: Any) -> Blocks:
+        """The same of some of the cases."""
+        return Blocks(self.rows[..., cases], self.values[..., cases])
+
+    @cached_property
+    def T(self) -> Blocks:  # noqa: N802
+        return Blocks(self.rows, self.values.transpose(1, 2))
+
+    @cached_property
+    def _elements(self) -> Tensor:
+        """Where the rows of the cases are in an array of shape (rows, cases), read in C order."""
+        k = self.rows.shape[-1]
+        return (self.rows * k + torch.arange(k, device=self.rows.device)).reshape(-1)
+
+    def subtract_product(self, x: Tensor, out: Tensor) -> None:
+        """Take the product with `x` from `out`: both are in C order, with a row for each of the matrix's."""
+        blocks, r, k = self.rows.shape
+        at = x.view(-1)[self._elements].view(blocks, 1, r, k)
+        self.subtract((self.values * at).sum(2), out)
+
+    def subtract(self, values: Tensor, out: Tensor) -> None:
+        """Take values of shape (blocks, r, cases) from the rows of `out`."""
+        out.view(-1).index_add_(0, self._elements, values.reshape(-1), alpha=-1)
+
+
+def removed_blocks(here: OwnGrid, outages: Tensor) -> Blocks:
+    """Blocks of Y that the branches that are out make up.
+
+    `outages` are numbers of branches, of shape (several, cases), -1 for none, whose block is zero.
+    """
+    branch = outages.clamp(min=0).long()
+    values = here.blocks[..., branch].masked_fill(outages < 0, 0)
+    return Blocks(here.ends[:, branch].movedim(0, 1), values.movedim(2, 0))
+
+
+def compiled_without(here: OwnGrid, branches: np.ndarray) -> Compiled:
+    """The equations without these branches, of shape (several,), -1 for none."""
+    blocks = removed_blocks(here, torch.from_numpy(branches)[:, None])
+    ends = blocks.rows.numpy()
+    rows, columns = (x.reshape(-1) for x in np.broadcast_arrays(ends, ends.transpose(0, 2, 1)))
+    grid = here.equations.compiled
+    values = grid.Y.data.copy()
+    np.subtract.at(values, here.grid.admittance.pattern.find(rows, columns), blocks.values.numpy().reshape(-1))
+    return grid.with_admittances(values)
 
 
 class Removed:
-    """The branches that are out in each case of a block: `outages` has shape (b, cases), -1 for none."""
+    """The branches that are out in each case of a block: `outages` has shape (b, cases), -1 for none.
+
+    Arrays have the shape (2, n, cases), as a chord's.
+    """
 
     def __init__(self, chord: Chord, outages: np.ndarray) -> None:
-        k, b = chord.here.grid.branches, len(outages)
-        branch, missing = torch.from_numpy(outages), torch.from_numpy(outages < 0)
-        blocks = torch.stack([x.larray[branch].masked_fill(missing, 0) for x in k.admittances], -1)
-        blocks = blocks.reshape(*outages.shape, 2, 2)
-        ends = torch.stack([k.start.larray[branch], k.end.larray[branch]], 1)
-        self._chord = chord
-        self._blocks = blocks.permute(0, 2, 3, 1).contiguous()
-        """Of shape (b, 2, 2, cases): from voltages at both ends to currents."""
-        self._ends = ends.reshape(2 * b, -1)
-        """Of shape (2 b, cases): buses."""
-        self._to_right_side, self._powers = self._woodbury(ends, blocks)
+        blocks = removed_blocks(chord.here, torch.from_numpy(outages))
+        re, im = blocks.values.real, blocks.values.imag
+        both = torch.cat([blocks.rows, blocks.rows + len(chord.base)], 1)
+        self._factors = chord.factors
+        self._currents = Blocks(both, _tiled(re, -im, im, re))
+        """From voltages to currents."""
+        V = chord.base[blocks.rows]  # noqa: N806
+        products = V[:, :, None] * (blocks.values * V[:, None]).conj()
+        power = products.sum(2)
+        self._powers = torch.cat([power.real, power.imag], 1)
+        """What flows into the branches at the voltages of the case in which all are in."""
+        own = torch.diag_embed(power.transpose(1, 2)).movedim(1, -1)
+        less, more = products - own, products + own
+        change = _tiled(less.imag, more.real, -less.real, more.imag)
+        free = chord.unknown.T.reshape(-1)[both].to(change.dtype)
+        self._steps = _woodbury(chord, both, change * free[:, :, None] * free[:, None])
+        """From steps to right sides."""
 
-    def _woodbury(self, ends: Tensor, blocks: Tensor) -> tuple[Tensor, Tensor]:
-        """What a step at the ends adds to the right side, (1 - M W)^-1 M, for each case; and powers at the ends.
-
-        The Jacobian without the branches is J - P M P^T, and W = P^T J^-1 P, where P picks the ends.
-        """
-        b, _, cases = ends.shape
-        V = self._chord.base[ends].permute(0, 2, 1)  # noqa: N806 - (b, cases, 2)
-        products = V[..., :, None] * blocks.conj() * V[..., None, :].conj()
-        power = products.sum(-1)
-        products = torch.stack([products.imag, products.real, -products.real, products.imag], -1)
-        diagonal = torch.stack([-power.imag, power.real, power.real, power.imag], -1)
-        products[:, :, [0, 1], [0, 1]] += diagonal
-        change = products.reshape(b, cases, 2, 2, 2, 2).transpose(3, 4).reshape(b, cases, 4, 4)
-        free = self._chord.unknown[ends].permute(0, 2, 1, 3).reshape(b, cases, 4).to(change.dtype)
-        change = change * free[..., :, None] * free[..., None, :]
-        M = torch.zeros(cases, b, 4, b, 4, dtype=change.dtype)  # noqa: N806
-        for i in range(b):
-            M[:, i, :, i] = change[i]
-        M = M.view(cases, 4 * b, 4 * b)  # noqa: N806
-        rows = (2 * self._ends.T[..., None] + torch.tensor([0, 1])).reshape(cases, 4 * b)
-        pairs = torch.broadcast_tensors(rows[:, :, None], rows[:, None, :])
-        found = self._chord.factors.inverse_at(*(x.reshape(-1).numpy() for x in pairs))
-        W = torch.from_numpy(found).view(M.shape)  # noqa: N806
-        more = torch.linalg.solve_ex(torch.eye(4 * b, dtype=M.dtype) - M @ W, M)[0]
-        return more, power.transpose(1, 2).reshape(self._ends.shape)
-
-    def __getitem__(self, chosen: Tensor) -> Removed:
+    def __getitem__(self, cases: Any) -> Removed:
         """The same of some of the cases."""
-        some = object.__new__(Removed)
-        some._chord, some._to_right_side = self._chord, self._to_right_side[chosen]
-        some._blocks, some._ends = self._blocks[..., chosen], self._ends[:, chosen]
-        some._powers = self._powers[:, chosen]
+        some = copy.copy(self)
+        some._currents, some._steps = self._currents[cases], self._steps[cases]
+        some._powers = self._powers[..., cases]
         return some
 
     def subtract_currents(self, current: Tensor, V: Tensor) -> None:  # noqa: N803
-        """Take from `current`, of shape (2, n, cases), what flows into the branches at voltages V."""
-        at = torch.complex(*self._at_ends(V)).view(self._blocks.shape[0], 1, 2, -1)
-        self._subtract(current, (self._blocks * at).sum(2).view(self._ends.shape))
+        """Take from `current` what flows into the branches at voltages V."""
+        self._currents.subtract_product(V, current)
 
     def subtract_powers(self, power: Tensor) -> None:
         """Take from `power` what flows into the branches at the voltages of the case in which all are in."""
-        self._subtract(power, self._powers)
+        self._currents.subtract(self._powers, power)
 
     def solve_(self, excess: Tensor) -> Tensor:
         """The step of each case for its own Jacobian: two solutions with the factors of the common one."""
-        k = excess.shape[-1]
-        step = self._chord.factors.solve_(excess.reshape(-1, k).clone())
-        at = torch.stack(self._at_ends(step.view(excess.shape)), -1).transpose(0, 1).reshape(k, -1, 1)
-        more = (self._to_right_side @ at).view(k, -1, 2).transpose(0, 1)
-        self._subtract(excess, torch.view_as_complex(-more.contiguous()))
-        return self._chord.factors.solve_(excess.view(-1, k))
+        right = excess.view(-1, excess.shape[-1])
+        self._steps.subtract_product(self._factors.solve_(right.clone()), right)
+        return self._factors.solve_(right)
 
-    def _at_ends(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        cases = torch.arange(x.shape[-1])
-        return x[0][self._ends, cases], x[1][self._ends, cases]
 
-    def _subtract(self, x: Tensor, values: Tensor) -> None:
-        """Take complex values at the ends from x, of shape (2, n, cases)."""
-        where = self._ends, torch.arange(x.shape[-1])
-        x[0].index_put_(where, -values.real, True)
-        x[1].index_put_(where, -values.imag, True)
+def _woodbury(chord: Chord, both: Tensor, change: Tensor) -> Blocks:
+    """What a step at the ends takes from the right side, -(1 - M W)^-1 M, for each case.
+
+    The Jacobian without the branches is J - P M P^T, and W = P^T J^-1 P, where P picks the ends. M has the `change` of
+    each branch, of shape (b, 4, 4, cases), on its diagonal.
+    """
+    b, _, _, cases = change.shape
+    M = change.new_zeros(cases, b, 4, b, 4)  # noqa: N806
+    for i in range(b):
+        M[:, i, :, i] = change[i].movedim(-1, 0)
+    M = M.view(cases, 4 * b, 4 * b)  # noqa: N806
+    rows = both.reshape(4 * b, cases)
+    n = len(chord.base)
+    interleaved = (2 * (rows % n) + rows // n).T
+    pairs = torch.broadcast_tensors(interleaved[:, :, None], interleaved[:, None, :])
+    W = torch.from_numpy(chord.factors.inverse_at(*(x.reshape(-1).numpy() for x in pairs))).view(M.shape)  # noqa: N806
+    more = torch.linalg.solve_ex(torch.eye(4 * b, dtype=M.dtype) - M @ W, M)[0]
+    return Blocks(rows[None], -more.movedim(0, -1)[None].contiguous())
+
+
+def _tiled(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """Blocks of these four parts."""
+    return torch.cat([torch.cat([a, b], 2), torch.cat([c, d], 2)], 1)

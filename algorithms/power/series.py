@@ -81,12 +81,9 @@ def _profile(grid: Grid, name: str, x: Any, own: DNDarray, steps: int) -> DNDarr
         at_all = dnd.ones((1, steps), dtype=own.dtype, split=1, comm=grid.comm)
         return None if name == "scale" else own[:, None] * at_all
     if isinstance(x, Mapping):
-        names = grid.bus_names.tolist()
-        unknown = [bus for bus in x if bus not in names]
-        if unknown:
-            raise ValueError(f"`{name}` has a profile of {unknown[0]!r}, which is no bus; names are in `bus_names`")
+        places = grid.places(x, f"`{name}`")
         table = np.repeat(own.detach().numpy()[:, None], steps, 1)
-        table[[names.index(bus) for bus in x]] = np.stack([np.asarray(values, dtype=float) for values in x.values()])
+        table[places] = np.stack([np.asarray(values, dtype=float) for values in x.values()])
         x = dnd.array(table, split=1, comm=grid.comm)
     x, n = as_operand(x, grid.comm), len(grid.buses)
     if x.ndim == 1 and name == "scale":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from dndarray import DNDarray
 from dndarray.sparse.graph import connected_components
 
 if TYPE_CHECKING:
-    from .grid import Branches, Buses, Grid
+    from .grid import Grid
 
 __all__ = ["faults"]
 
@@ -24,19 +25,25 @@ SHOWN = 3
 """How many buses or branches a message names."""
 
 
-def faults(grid: Grid) -> list[str]:
-    """A sentence for each kind of fault.
+Test = tuple[set[str], Callable[[], DNDarray], str]
+"""What may be wrong: the attributes that it depends on, of which buses or branches it is true, and a sentence."""
+
+
+def faults(grid: Grid, changed: Collection[str]) -> list[str]:
+    """A sentence for each kind of fault that there may be where these attributes are not known to be right.
 
     Communication, for a grid that is split: a reduction each for buses and branches, what finds its islands, and a
     gather of the faulty ones.
     """
-    found = _of_tables(grid)
+    found = _of_tables(grid, changed)
     if not found:
-        found = _named(grid, "bus", _wrong_buses(grid.buses)) + _named(grid, "branch", _wrong_branches(grid))
-    return found or _named(grid, "bus", _islands(grid))
+        found = _named(grid, "bus", _wrong_buses(grid), changed)
+        found += _named(grid, "branch", _wrong_branches(grid), changed)
+    islands: Test = ({"kind", "start", "end"}, lambda: _unsupplied(grid), "there is no slack bus in its island")
+    return found or _named(grid, "bus", [islands], changed)
 
 
-def _of_tables(grid: Grid) -> list[str]:
+def _of_tables(grid: Grid, changed: Collection[str]) -> list[str]:
     """What is wrong with shapes, layouts and names, which every process knows."""
     found = []
     if not grid.base_mva > 0:
@@ -53,60 +60,70 @@ def _of_tables(grid: Grid) -> list[str]:
                 found.append(f"{have}, `{first.name}` {layout.shape} and {layout.split}")
         if len(names) != len(table):
             found.append(f"there are {len(names)} names for {len(table)} {PLURAL[what]}")
-        twice = [name for name, count in Counter(names.tolist()).items() if count > 1]
-        if twice:
+        if f"{what}_names" in changed and len(set(names.tolist())) < len(names):
+            twice = [name for name, count in Counter(names.tolist()).items() if count > 1]
             found.append(f"{_listed(what, twice, len(twice))}: the name is given more than once")
     if not found and len(grid.buses) == 0:
         found.append("there is no bus")
     return found
 
 
-def _not_finite(table: Any, names: set[str]) -> list[tuple[DNDarray, str]]:
-    given = [(f.name, getattr(table, f.name).detach()) for f in fields(table) if f.name not in names]
-    return [(~dnd.isfinite(x), f"`{name}` is not finite") for name, x in given]
+def _not_finite(table: Any, names: set[str]) -> list[Test]:
+    def test(name: str) -> Test:
+        return {name}, lambda: ~dnd.isfinite(getattr(table, name).detach()), f"`{name}` is not finite"
+
+    return [test(f.name) for f in fields(table) if f.name not in names]
 
 
-def _wrong_buses(buses: Buses) -> list[tuple[DNDarray, str]]:
-    kind, v, q_min, q_max = (x.detach() for x in (buses.kind, buses.v, buses.q_min, buses.q_max))
+def _wrong_buses(grid: Grid) -> list[Test]:
+    b = grid.buses
+    kind, v, q_min, q_max = (x.detach() for x in (b.kind, b.v, b.q_min, b.q_max))
     return [
-        ((kind < 1) | (kind > 3), "the kind is none of PQ (1), PV (2) and SLACK (3)"),
-        *_not_finite(buses, {"kind", "q_min", "q_max"}),
-        (~(v > 0), "the voltage is not positive"),
-        (~(q_min <= q_max), "`q_min` is not below `q_max`"),
+        ({"kind"}, lambda: (kind < 1) | (kind > 3), "the kind is none of PQ (1), PV (2) and SLACK (3)"),
+        *_not_finite(b, {"kind", "q_min", "q_max"}),
+        ({"v"}, lambda: ~(v > 0), "the voltage is not positive"),
+        ({"q_min", "q_max"}, lambda: ~(q_min <= q_max), "`q_min` is not below `q_max`"),
     ]
 
 
-def _wrong_branches(grid: Grid) -> list[tuple[DNDarray, str]]:
-    k: Branches = grid.branches
-    n = len(grid.buses)
+def _wrong_branches(grid: Grid) -> list[Test]:
+    k, n = grid.branches, len(grid.buses)
     r, x, dr, dx, tap, rating = (a.detach() for a in (k.r, k.x, k.dr, k.dx, k.tap, k.rating))
-    outside = (k.start < 0) | (k.start >= n) | (k.end < 0) | (k.end >= n)
+    ends = {"start", "end"}
     return [
-        (outside, f"an end is no bus; buses have the numbers 0 to {n - 1}"),
-        (k.start == k.end, "both ends are at one bus"),
+        (
+            ends,
+            lambda: (k.start < 0) | (k.start >= n) | (k.end < 0) | (k.end >= n),
+            f"an end is no bus; buses have the numbers 0 to {n - 1}",
+        ),
+        (ends, lambda: k.start == k.end, "both ends are at one bus"),
         *_not_finite(k, {"start", "end", "rating"}),
-        (((r == 0) & (x == 0)) | ((r + dr == 0) & (x + dx == 0)), "the impedance is zero; join the buses instead"),
-        (~(tap > 0), "`tap` is not positive"),
-        (~(rating >= 0), "`rating` is negative or NaN"),
+        (
+            {"r", "x", "dr", "dx"},
+            lambda: ((r == 0) & (x == 0)) | ((r + dr == 0) & (x + dx == 0)),
+            "the impedance is zero; join the buses instead",
+        ),
+        ({"tap"}, lambda: ~(tap > 0), "`tap` is not positive"),
+        ({"rating"}, lambda: ~(rating >= 0), "`rating` is negative or NaN"),
     ]
 
 
-def _islands(grid: Grid) -> list[tuple[DNDarray, str]]:
+def _unsupplied(grid: Grid) -> DNDarray:
     from .grid import SLACK
 
     slack = (grid.buses.kind == SLACK).astype("float64")
     Y = grid.admittance.detach()  # noqa: N806
     _, label = connected_components(Y.with_data(torch.ones_like(Y.data.real)))
-    supplied = dnd.bincount(label, slack)
-    return [(supplied[label] == 0, "there is no slack bus in its island")]
+    return (dnd.bincount(label, slack) == 0)[label]
 
 
-def _named(grid: Grid, what: str, tests: list[tuple[DNDarray, str]]) -> list[str]:
+def _named(grid: Grid, what: str, tests: list[Test], changed: Collection[str]) -> list[str]:
     """The sentences of tests that are true of some buses or branches, with the first of their names."""
     names = grid.bus_names if what == "bus" else grid.branch_names
-    wrong = dnd.stack([mask for mask, _ in tests])
+    wrong = [(mask(), sentence) for involved, mask, sentence in tests if not involved.isdisjoint(changed)]
+    counts = dnd.stack([mask for mask, _ in wrong]).sum(1).tolist() if wrong else []
     found = []
-    for count, (mask, sentence) in zip(wrong.sum(1).tolist(), tests, strict=True):
+    for count, (mask, sentence) in zip(counts, wrong, strict=True):
         if count:
             first = dnd.flatnonzero(mask)[:SHOWN].numpy()
             found.append(f"{_listed(what, names[first], int(count))}: {sentence}")

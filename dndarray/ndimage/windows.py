@@ -25,7 +25,7 @@ Output = Any
 BLOCK = 2**16
 """Elements that a filter works on at a time: they stay in the processor's cache."""
 
-_MODES = {rule: rule for rule in BOUNDARIES if rule != "valid"} | {
+_MODES = {rule: rule for rule in BOUNDARIES if rule not in ("valid", "periodization")} | {
     "grid-mirror": "reflect",
     "grid-wrap": "wrap",
     "grid-constant": "constant",

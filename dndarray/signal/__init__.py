@@ -8,6 +8,7 @@ from .filtering import filtfilt, lfilter, lfilter_zi, sosfilt, sosfilt_zi, sosfi
 from .resampling import hilbert, resample
 from .short_time import istft, spectrogram, stft
 from .spectral import coherence, csd, periodogram, welch
+from .wavelets import dwtn, idwtn, wavedec, wavedec2, wavedecn, waverec, waverec2, waverecn
 from .windows import get_window
 
 __all__ = [
@@ -19,10 +20,12 @@ __all__ = [
     "correlation_lags",
     "csd",
     "detrend",
+    "dwtn",
     "fftconvolve",
     "filtfilt",
     "get_window",
     "hilbert",
+    "idwtn",
     "istft",
     "lfilter",
     "lfilter_zi",
@@ -34,5 +37,11 @@ __all__ = [
     "sosfiltfilt",
     "spectrogram",
     "stft",
+    "wavedec",
+    "wavedec2",
+    "wavedecn",
+    "waverec",
+    "waverec2",
+    "waverecn",
     "welch",
 ]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 import torch
 from torch import Tensor
 
@@ -39,18 +38,13 @@ class Substitution:
         self._places = np.arange(self.n) if places is None else places
         where = self._places[np.argsort(factors.perm_r)]
         """Row i of the triangles is kept in row `where[i]` of the right-hand sides."""
-        lower, upper = factors.L.tocoo(), factors.U.tocsr()
-        pivots = upper.diagonal()
-        upper = (scipy.sparse.diags_array(1 / pivots) @ upper).tocoo()
-        first, last = lower.row > lower.col, upper.row < upper.col
-        forward, backward = (
-            np.lexsort((lower.col[first], lower.row[first])),
-            np.lexsort((upper.col[last], -upper.row[last])),
-        )
-        every = np.arange(self.n)
-        rows = [lower.row[first][forward], every, upper.row[last][backward]]
-        columns = [lower.col[first][forward], every, upper.col[last][backward]]
-        values = [-lower.data[first][forward], 1 / pivots - 1, -upper.data[last][backward]]
+        lower, upper = factors.L.tocsr(), factors.U.tocsr()
+        below, above = (np.repeat(np.arange(self.n), np.diff(x.indptr)) for x in (lower, upper))
+        first, last = lower.indices < below, np.flatnonzero(upper.indices > above)[::-1]
+        every, pivots = np.arange(self.n), upper.diagonal()
+        rows = [below[first], every, above[last]]
+        columns = [lower.indices[first], every, upper.indices[last]]
+        values = [-lower.data[first], 1 / pivots - 1, -upper.data[last] / pivots[above[last]]]
         self._rows, self._columns = (where[np.concatenate(x)].astype(np.int32) for x in (rows, columns))
         self._values = np.concatenate(values)
         after = where[factors.perm_c][np.argsort(self._places)]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +17,7 @@ from ..array import DNDarray
 from ..communication import Traffic, counting, get_comm
 from ..errors import agreed
 
-__all__ = ["assert_array_equal", "assert_allclose", "count_collectives", "agreed_assert"]
+__all__ = ["agreed_assert", "assert_allclose", "assert_array_equal", "count_collectives", "peak_memory"]
 
 
 def count_collectives() -> AbstractContextManager[Traffic]:
@@ -28,6 +33,43 @@ def count_collectives() -> AbstractContextManager[Traffic]:
     {}
     """
     return counting()
+
+
+@dataclass
+class Peak:
+    """How much memory a process has taken."""
+
+    bytes: float = float("nan")
+
+
+@contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Measure how much memory this process takes at most inside the block, beyond what it has before.
+
+    The `Peak` that it gives has `bytes`, when the block has ended: resident memory on the host, which the allocator may
+    have held before. On Linux only; NaN elsewhere. Blocks must not lie in one another. Communication: none.
+
+    >>> import dndarray as dnd
+    >>> with peak_memory() as peak:
+    ...     x = dnd.ones(10**6, split=0)
+    """
+    peak = Peak()
+    if not os.access(_FORGET, os.W_OK):
+        yield peak
+        return
+    _FORGET.write_text("5")
+    before = _resident("VmRSS")
+    yield peak
+    peak.bytes = _resident("VmHWM") - before
+
+
+_FORGET = Path("/proc/self/clear_refs")
+"""Where Linux is told to begin anew with the highest figure."""
+
+
+def _resident(what: str) -> int:
+    (kilobytes,) = re.findall(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kilobytes) * 1024
 
 
 def agreed_assert(condition: bool, message: str = "") -> None:

@@ -24,7 +24,8 @@ def assert_prints_its_rows(stdout: str, json_file: Path, benchmark: str) -> None
 
 
 @pytest.mark.parametrize(
-    "name", ["overhead", "elementwise", "resplit", "matmul", "surface", "linalg", "importing", "energy", "files"]
+    "name",
+    ["overhead", "elementwise", "resplit", "matmul", "surface", "linalg", "importing", "energy", "files", "denoising"],
 )
 def test_the_one_command(name, tmp_path):
     rows = tmp_path / "rows.json"
@@ -34,17 +35,18 @@ def test_the_one_command(name, tmp_path):
     assert_prints_its_rows(done.stdout, rows, name)
 
 
-def test_a_benchmark_on_its_own(tmp_path):
+@pytest.mark.parametrize("name", ["memory", "denoising_memory"])
+def test_a_benchmark_on_its_own(tmp_path, name):
     rows = tmp_path / "rows.json"
     code = f"""
 import runpy, sys
 sys.path.insert(0, {str(BENCHMARKS)!r})
-sys.argv = ["memory.py", "--tiny", "--json", {str(rows)!r}]
-runpy.run_path({str(BENCHMARKS / "memory.py")!r}, run_name="__main__")
+sys.argv = ["{name}.py", "--tiny", "--json", {str(rows)!r}]
+runpy.run_path({str(BENCHMARKS / f"{name}.py")!r}, run_name="__main__")
 """
     done = run_ranks(2, code)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert_prints_its_rows(done.stdout, rows, "memory")
+    assert_prints_its_rows(done.stdout, rows, name)
 
 
 def test_an_unknown_name_is_an_error():

@@ -341,3 +341,16 @@ def test_elements_are_appended(shared_path, axis):
         dnd.io.save(dnd.zeros(3, dtype="int64"), path, "kept", append=0)
     with pytest.raises(ValueError, match="`append`"):
         dnd.io.save(dnd.zeros(3, dtype="int64"), path, "kept", append=1)
+
+
+def test_several_arrays_at_once(shared_path, monkeypatch):
+    path, x = shared_path / "x.h5", values((7, 5))
+    dnd.io.save(dnd.ones(2), path, "old")
+    monkeypatch.setattr("shutil.copyfile", None)  # nothing is copied
+    dnd.io.hdf5.save_all({"x": dnd.array(x, split=0), "group/y": dnd.array(x, split=1), "n": 3}, path)
+    assert [entry.name for entry in dnd.io.inspect(path)] == ["group/y", "n", "x"]
+    for name, expected in (("x", x), ("group/y", x), ("n", 3)):
+        assert_array_equal(dnd.io.load(path, name), expected)
+    with pytest.raises(TypeError, match="bfloat16"):
+        dnd.io.hdf5.save_all({"x": 1.0, "y": dnd.ones(3, dtype="bfloat16")}, path)
+    assert_array_equal(dnd.io.load(path, "x"), x)

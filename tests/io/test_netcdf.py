@@ -286,3 +286,22 @@ def test_a_write_that_fails_leaves_the_old_file_whole(shared_path, how, failing)
     assert failing == RANK or f"[raised on rank {failing}]" in str(raised.value)
     assert names_in(shared_path) == ["x.nc"]
     assert path.read_bytes() == before
+
+
+def test_several_arrays_at_once(shared_path, monkeypatch):
+    path, x = shared_path / "x.nc", values((7, 5))
+    dnd.io.save(dnd.ones(2), path, "old")
+    monkeypatch.setattr("shutil.copyfile", None)  # nothing is copied
+    arrays = {"x": dnd.array(x, split=0), "y": dnd.array(x > 1, split=1), "n": dnd.arange(5, split=0)}
+    dnd.io.netcdf.save_all(arrays, path, dimensions={"x": ("time", "place"), "n": ("place",)})
+    assert [entry.name for entry in dnd.io.inspect(path)] == ["x", "y", "n"]
+    for name, expected in (("x", x), ("y", x > 1), ("n", np.arange(5))):
+        assert_array_equal(dnd.io.load(path, name), expected)
+    with netCDF4.Dataset(path) as file:
+        assert file["x"].dimensions == ("time", "place") and file["n"].dimensions == ("place",)
+    for names in ({"x": ("time",)}, {"y": ("time", "time")}):
+        with pytest.raises(ValueError, match="different names"):
+            dnd.io.netcdf.save_all(arrays, path, dimensions=names)
+    with pytest.raises(TypeError, match="complex"):
+        dnd.io.netcdf.save_all({"x": 1.0, "y": 1j}, path)
+    assert_array_equal(dnd.io.load(path, "x"), x)

@@ -175,3 +175,48 @@ def test_what_cannot_be_streamed(shared_path):
     mine = path if RANK < SIZE - 1 else shared_path / "none.h5"
     with pytest.raises(FileNotFoundError, match=r"none\.h5"):
         dnd.io.stream(mine, 2)
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.zarr"])
+@pytest.mark.parametrize("split", [None, 0, 1])
+def test_batches_are_written_behind_each_other(shared_path, name, split):
+    path = shared_path / name
+    options = {"chunks": (4, 6)} if name == "x.zarr" else {}
+    for factor in (1, 2):  # the second file takes the place of the first
+        batches = (factor * dnd.array(EXPECTED[i : i + 5], split=split) for i in range(0, 23, 5))
+        dnd.io.save_batches(batches, path, "group/x", **options)
+        found = dnd.io.load(path, "group/x", split=0)
+        assert found.dtype is torch.float64
+        assert_array_equal(found, factor * EXPECTED)
+    names = [path.name for path in shared_path.iterdir()]
+    COMM.barrier()
+    assert names == [name]
+
+
+@pytest.mark.parametrize("name", ["x.h5", "x.zarr"])
+def test_a_batch_that_fails_leaves_the_old_file(shared_path, name):
+    path = shared_path / name
+    dnd.io.save(dnd.zeros(3, split=0), path)
+
+    def batches():
+        yield dnd.ones((4, 2), split=0)
+        raise ArithmeticError("no more")
+
+    with pytest.raises(ArithmeticError, match="no more"):
+        dnd.io.save_batches(batches(), path)
+    with pytest.raises(ValueError, match="cannot take an array of shape"):
+        dnd.io.save_batches([dnd.ones((4, 2)), dnd.ones((4, 3))], path)
+    assert_array_equal(dnd.io.load(path, split=0), np.zeros(3, "float32"))
+    names = [path.name for path in shared_path.iterdir()]
+    COMM.barrier()
+    assert names == [name]
+
+
+def test_what_cannot_be_written_in_batches(shared_path):
+    with pytest.raises(ValueError, match="must end in .h5"):
+        dnd.io.save_batches([dnd.ones(3)], shared_path / "x.npy")
+    with pytest.raises(ValueError, match="one batch at least"):
+        dnd.io.save_batches([], shared_path / "x.h5")

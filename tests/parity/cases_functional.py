@@ -42,6 +42,17 @@ def _in_blocks(xp: Any, x: Any, y: Any, w: Any) -> Any:
     return dnd.map_blocks(centred, x, y, shared=[w], size=2) if xp is dnd else centred(w, x, y)
 
 
+def _over_samples(xp: Any, x: Any, y: Any, w: Any) -> Any:
+    """Sums over samples, here in blocks of two."""
+
+    def sums(w: Any, x: Any, y: Any) -> tuple:
+        return x.T @ y, (x * w[: x.shape[-1]] ** 2).sum(axis=0), (y**2).sum()
+
+    if xp is dnd:
+        return dnd.sum_blocks(sums, x, y, shared=[w], size=2)
+    return sums(w, x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1]))
+
+
 def _printed(xp: Any, x: Any) -> list[str]:
     """Under options, which are common to NumPy and to us."""
     kept = xp.get_printoptions()
@@ -165,6 +176,17 @@ CASES: list[Case] = [
         grad=True,
         shapes=(((7, 5), (5,), (3,)), ((2, 3, 1), (3, 1), (2, 2)), ((0,), (0,), (4,)), ((4, 9), (4, 9), (2,))),
         oracle=lambda *arrays: _in_blocks(np, *arrays),
+        why="a function of three arrays",
+    ),
+    Case(
+        "sum_blocks",
+        _over_samples,
+        arrays=3,
+        dtypes=FLOATS,
+        grad=True,
+        shapes=(((7, 5), (7, 2), (5,)), ((2, 3, 4), (2, 3, 1), (6,)), ((0, 3), (0, 2), (3,)), ((4, 1), (4, 9), (2,))),
+        special=False,
+        oracle=lambda *arrays: _over_samples(np, *arrays),
         why="a function of three arrays",
     ),
     Case(

@@ -69,11 +69,39 @@ def _padded(x: np.ndarray, rule: str) -> np.ndarray:
     return np.pad(x, width, PAD[rule], **({"constant_values": 3} if rule == "constant" else {}))
 
 
+def _given(x: Any) -> Any:
+    """What elements give to others of two axes: each itself, and more to some up to one before and two after it."""
+    inner, result = x[1:-2, 1:-2], 0 * x
+    result[1:-2, 1:-2] += inner
+    result[:-3, 2:-1] += 2 * inner
+    result[3:, 3:] += 3 * inner
+    return result
+
+
+def _folded(x: np.ndarray, rule: str) -> np.ndarray:
+    """What `_given` gives of the padded array, added to where the padding comes from."""
+    given, result = _given(_padded(x, rule)), np.zeros_like(x)
+    if rule == "constant":
+        return given[1:-2, 1:-2]
+    rows, columns = (np.pad(np.arange(n), (1, 2), PAD[rule]) for n in x.shape[:2])
+    np.add.at(result, (rows[:, None], columns), given)
+    return result
+
+
 CASES: list[Case] = [
     Case(
         "stencil",
         lambda xp, x: [xp.stencil(x, _neighbours, [(1, 2)] * 2, rule, 3, axes=(0, 1)) for rule in PAD],
         oracle=lambda x: [_neighbours(_padded(x, rule)) for rule in PAD],
+        shapes=tuple(s for s in SHAPES if len(s) > 1 and 0 not in s),
+        dtypes=REALS + ("complex128",),
+        grad=True,
+        why="NumPy pads no axis without elements; + of bools is something else in torch",
+    ),
+    Case(
+        "overlap_add",
+        lambda xp, x: [xp.overlap_add(x, _given, [(1, 2)] * 2, rule, axes=(0, 1)) for rule in PAD],
+        oracle=lambda x: [_folded(x, rule) for rule in PAD],
         shapes=tuple(s for s in SHAPES if len(s) > 1 and 0 not in s),
         dtypes=REALS + ("complex128",),
         grad=True,

@@ -29,6 +29,14 @@ def test_each_case_is_what_it_is_alone(name: str) -> None:
         assert abs(V[:, i] - flow(grid, p[:, i], q[:, i], tol=1e-11).V.numpy()).max() < 1e-8
 
 
+@pytest.mark.parametrize("name", ["case14", "case57", "case118"])
+def test_voltages_are_as_accurate_as_mismatches(name: str) -> None:
+    grid = case(name)
+    p, q = (dnd.array(x, split=1) for x in scenarios(grid, 40, 0.3))
+    found, exact = (flow(grid, p, q, tol=tol).V for tol in (1e-8, 1e-12))
+    assert abs(found - exact).max() < 1e-8
+
+
 def test_pandapower_finds_the_same_voltages() -> None:
     grid, theirs = case("case118"), net("case118")
     factors = [0.8, 1.0, 1.1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def run(monkeypatch):
 
 def write(path: Path, text: str) -> Path:
     if RANK == 0:
-        path.write_text(text)
+        path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     COMM.barrier()
     return path
 
@@ -159,8 +160,9 @@ def test_a_step_that_diverges(run, shared_path):
     assert RANK > 0 or "1 DID NOT CONVERGE: 1" in result.stdout
 
 
-def test_profiles_of_buses(shared_path):
-    path = write(shared_path / "buses.csv", "when,2,13\n2020-01-01,1.5,0\n2020-01-02,2,1\n2020-01-03,1,1\n")
+@pytest.mark.parametrize("name", ["buses.csv", "buses.csv.gz"])
+def test_profiles_of_buses(shared_path, name):
+    path = write(shared_path / name, "when,2,13\n2020-01-01,1.5,0\n2020-01-02,2,1\n2020-01-03,1,1\n")
     scale = read_profile(path, case("case14"))
     expected = np.ones((14, 3))
     expected[[2, 13]] = [[1.5, 2, 1], [0, 1, 1]]

@@ -11,7 +11,9 @@ import pandapower
 import pytest
 from dndarray.algorithms.power import Grid, flow
 from dndarray.algorithms.power.contingency import Contingencies, contingencies, without
+from dndarray.algorithms.power.equations import Equations
 from dndarray.algorithms.power.islands import cut_labels, cut_off, cuts
+from dndarray.algorithms.power.removal import compiled_without
 from power_samples import case, net
 
 import dndarray as dnd
@@ -75,6 +77,15 @@ def test_any_split_and_any_number_of_ranks_give_the_same_numbers() -> None:
     assert found.ranking.tolist() == alone.ranking.tolist()
 
 
+def test_equations_without_branches_are_those_of_the_grid_without_them() -> None:
+    here, out = case("case57").own, np.array([3, -1, 20])
+    found, expected = compiled_without(here, out), Equations(without(here.grid, out)).compiled
+    np.testing.assert_allclose(found.Y.toarray(), expected.Y.toarray(), rtol=0, atol=1e-12)
+    V, S = np.exp(1j * np.linspace(0, 1, 57)), np.zeros(57)
+    factors = (x.at(V, S).factors() for x in (found, expected))
+    np.testing.assert_allclose(*(x.solve(found.at(V, S).excess) for x in factors), rtol=1e-9, atol=1e-12)
+
+
 def alone_here(grid: Grid) -> Grid:
     """The grid on a communicator of this process alone."""
     from dndarray.functional import own
@@ -136,13 +147,18 @@ def test_what_is_cut_off_is_named_and_not_solved() -> None:
 # --- ranking ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("severity", ["current", "power", "voltage"])
+@pytest.mark.parametrize("severity", ["current", "power", "excess", "voltage"])
 def test_severity(severity: str) -> None:
     grid = case("case30").replace(rating=dnd.full(41, 0.3, dtype="float64"))
     found = contingencies(grid, severity=severity)
     for i in found.ranking[:3]:
         alone = flow(without(grid, found.outages[:, i]))
-        expected = abs(alone.v - flow(grid).v).max() if severity == "voltage" else alone.loading(severity).max()
+        if severity == "voltage":
+            expected = abs(alone.v - flow(grid).v).max()
+        elif severity == "excess":
+            expected = alone.loading("power").max() * 0.3 - 30  # every rating is of 30 MVA
+        else:
+            expected = alone.loading(severity).max()
         assert found.severity.numpy()[i] == pytest.approx(expected.item(), rel=1e-6)
     values = found.severity.numpy()[found.ranking]
     assert (np.diff(values) <= 1e-12).all()

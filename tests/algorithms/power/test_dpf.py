@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from dndarray.algorithms.power import Grid, Solution, flow
+from dndarray.algorithms.power import Grid, Solution, flow, screening
 from dndarray.algorithms.power import dpf as module
+from dndarray.algorithms.power.contingency import Contingencies, contingencies, without
 from dndarray.algorithms.power.dpf import SERIES_START, WARM, gradient
 from dndarray.algorithms.power.equations import Equations
 from dndarray.algorithms.power.gallery import replicated
@@ -253,12 +255,12 @@ def test_figures_of_the_9241_bus_grid() -> None:
     np.testing.assert_allclose([mean, share], [2.78, 0.83], rtol=0.02)
 
 
-def hours(count: int) -> np.ndarray:
-    """Factors of the load of Baden-Wuerttemberg in the first hours of 2018."""
+def hours() -> np.ndarray:
+    """The load of Baden-Wuerttemberg in the first 48 hours of 2018, as factors from 0.9 to 1.1."""
     with open(DATA / "timeseries" / "Load-BW.csv", newline="") as file:
         lines = list(csv.reader(file))[1:49]
     load = np.array([float(line[1]) for line in lines])
-    return (load / load.mean())[:count]
+    return 0.9 + 0.2 * (load - load.min()) / (load.max() - load.min())
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="DNDARRAY_TEST_DATA names no folder of test data")
@@ -266,34 +268,24 @@ def hours(count: int) -> np.ndarray:
 def test_warm_starts_take_a_tenth_of_the_iterations() -> None:
     grid = case("case118")
     p, q = grid.buses.p * grid.base_mva, grid.buses.q * grid.base_mva
-    factors = hours(48)
-    found = flow(grid, p * factors[0], q * factors[0], method="dpf", **SERIES_START)
-    warm = []
+    factors = hours()
+    found = flow(grid, p * factors[0], q * factors[0], method="dpf", init=flow(grid), **SERIES_START)
+    warm, errors = [], []
     for factor in factors[1:]:
         found = flow(grid, p * factor, q * factor, method="dpf", init=found, max_iter=100, **WARM)
         warm.append(shares(found, grid.injection * factor))
+        errors.append(abs(found.V - flow(grid, p * factor, q * factor).V).max().item())
     scale = dnd.array(factors[None], split=1)
-    cold = {
-        (init, n): np.median(
-            shares(
-                flow(grid, p[:, None] * scale, q[:, None] * scale, method="dpf", init=init, max_iter=n),
-                grid.injection[:, None] * scale,
-            )
-        )
-        for init in ("flat", "dc")
-        for n in (100, 1000)
-    }
-    np.testing.assert_allclose([cold["flat", 100], cold["flat", 1000]], [0.40, 0.0318], rtol=0.02)
-    assert np.median(warm) < 0.6 * cold["flat", 1000]
-    assert np.median(warm) < 0.6 * cold["dc", 100]
+    given, S = (p[:, None] * scale, q[:, None] * scale), grid.injection[:, None] * scale
+    cold = [np.median(shares(flow(grid, *given, method="dpf", init="flat", max_iter=n), S)) for n in (100, 1000)]
+    np.testing.assert_allclose([np.median(warm), *cold], [0.0058, 0.40, 0.0318], rtol=0.02)
+    np.testing.assert_allclose(np.median(errors), 2.4e-2, rtol=0.05)
 
 
 # --- outages ----------------------------------------------------------------------------------------------------------
 
 
 def test_outages_beside_grids_without_the_branches() -> None:
-    from dndarray.algorithms.power.contingency import without
-
     grid = case("case14")
     out = np.array([[2, 5, -1, 9], [7, -1, -1, 2]])
     for split in (None, 1):
@@ -308,33 +300,50 @@ def test_outages_beside_grids_without_the_branches() -> None:
         flow(grid, method="dpf", outages=[1], differentiable=True)
 
 
-def ranking(iterations: int, monkeypatch: pytest.MonkeyPatch) -> tuple[float, int]:
-    """How severity ranks outages beside Newton's method: Spearman's correlation, and how many of the worst ten."""
-    from dndarray.algorithms.power import contingency, screening
-
-    monkeypatch.setattr(screening, "ITERATIONS", iterations)
+@functools.cache
+def rated() -> tuple[Grid, Contingencies]:
+    """The 118-bus grid with what branches carry as their ratings, and its outages by Newton's method."""
     grid = case("case118")
     carried = np.maximum(*(abs(x).numpy() for x in flow(grid).flows))
-    grid = grid.replace(rating=dnd.array(np.maximum(1.2 * carried, np.median(carried))))
-    results = [contingency.contingencies(grid, method=method, severity="power") for method in ("newton", "dpf")]
-    cases = ~results[0].islanded
-    exact, rough = (x.severity.numpy()[cases] for x in results)
+    grid = grid.replace(rating=dnd.array(carried))
+    return grid, contingencies(grid, severity="excess")
+
+
+def ranking(**options: Any) -> tuple[float, int, Contingencies]:
+    """How severity ranks outages beside Newton's method: Spearman's correlation, and how many of the worst ten."""
+    grid, exact = rated()
+    rough = contingencies(grid, method="dpf", severity="excess", **options)
+    cases = ~exact.islanded
     assert cases.sum() == 177
-    worst = [set(np.argsort(x)[-10:]) for x in (exact, rough)]
-    return float(scipy.stats.spearmanr(exact, rough)[0]), len(worst[0] & worst[1])
+    values = [x.severity.numpy()[cases] for x in (exact, rough)]
+    worst = [set(np.argsort(x)[-10:]) for x in values]
+    return float(scipy.stats.spearmanr(*values)[0]), len(worst[0] & worst[1]), rough
 
 
-def test_screening(monkeypatch: pytest.MonkeyPatch) -> None:
-    correlation, common = ranking(100, monkeypatch)
-    assert correlation > 0.85 and common >= 5
+@pytest.mark.parametrize(
+    ("iterations", "correlation", "common"),
+    [
+        (100, 0.82, 7),  # 0.85, but what rounding leaves of the base case's mismatch counts in the second digit
+        pytest.param(300, 0.979, 8, marks=pytest.mark.slow),
+        pytest.param(1000, 0.995, 9, marks=pytest.mark.slow),
+    ],
+)
+def test_screening(iterations: int, correlation: float, common: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screening, "ITERATIONS", iterations)
+    found = ranking()
+    assert found[0] >= correlation and found[1] >= common
 
 
-@pytest.mark.slow
-def test_screening_improves_with_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
-    correlation, common = ranking(300, monkeypatch)
-    assert correlation > 0.979 and common >= 7
-    correlation, common = ranking(1000, monkeypatch)
-    assert correlation > 0.995 and common >= 9
+def test_early_stop_by_severity() -> None:
+    grid, exact = rated()
+    correlation, common, found = ranking(early_stop=(1, 100), max_iter=1000)
+    iterations = found.iterations.numpy()[~found.islanded]
+    assert correlation > 0.98 and common >= 9 and 100 <= iterations.min() < iterations.mean() < 700
+    few = found.outages[0, ~found.islanded][:5].tolist()
+    again = contingencies(grid, few, method="dpf", severity="excess", early_stop=(1, 100), max_iter=1000)
+    np.testing.assert_allclose(again.severity.numpy(), found.severity.numpy()[~found.islanded][:5], atol=3)
+    with pytest.raises(ValueError, match="early_stop"):
+        contingencies(grid, early_stop=(3, 50))
 
 
 # --- with Newton's method ---------------------------------------------------------------------------------------------

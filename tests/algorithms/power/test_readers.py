@@ -9,7 +9,7 @@ import pandapower
 import pypower.api
 import pytest
 import scipy.sparse
-from dndarray.algorithms.power import PQ, PV, SLACK, Grid, flow
+from dndarray.algorithms.power import PQ, PV, SLACK, Grid, flow, series
 from power_samples import SHIPPED, case, net, solved
 
 import dndarray as dnd
@@ -112,6 +112,20 @@ def test_elements_of_every_kind() -> None:
     V, expected = flow(grid).V.numpy(), theirs._ppc["internal"]["V"]
     assert (grid.buses.kind == SLACK).sum().item() == 2
     assert abs(V - expected).max() < 1e-8
+
+
+def test_names_of_buses_that_switches_join() -> None:
+    theirs = net("case9")
+    for index, at in ((20, 3), (21, 20), (22, 5)):
+        assert pandapower.create_bus(theirs, 345.0, index=index) == index
+        pandapower.create_switch(theirs, at, index, "b", closed=index != 22)
+    grid = Grid.from_pandapower(theirs)
+    assert len(grid.buses) == 9 and grid.aliases == {20: 3, 21: 3}
+    assert grid.places([21, 4]) == [3, 4]
+    found = series(grid, scale={21: [0.5, 1.0]})
+    np.testing.assert_array_equal(found.v.numpy(), series(grid, scale={3: [0.5, 1.0]}).v.numpy())
+    with pytest.raises(ValueError, match="3 and 20, which are one bus"):
+        series(grid, scale={3: [1.0], 20: [1.0]})
 
 
 def test_elements_that_are_no_part_of_a_grid_are_refused() -> None:

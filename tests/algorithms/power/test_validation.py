@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dndarray.algorithms.power import Grid, flow
+from dndarray.algorithms.power import Grid, flow, validation
 from power_samples import case
 
 import dndarray as dnd
@@ -101,3 +101,33 @@ def test_a_grid_is_looked_at_once_and_without_messages() -> None:
         grid.validate()
         grid.validate()
     assert counted.total == 0
+
+
+def test_only_what_is_replaced_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = case("case57")
+    grid.validate()
+    looked: list[set[str]] = []
+
+    def named(grid: Grid, what: str, tests: list, changed: set[str]) -> list[str]:
+        looked.append({name for involved, *_ in tests for name in involved & changed})
+        return []
+
+    monkeypatch.setattr(validation, "_named", named)
+    grid.validate()
+    assert not looked
+    grid.replace(v=grid.buses.v * 1.01).validate()
+    assert set().union(*looked) == {"v"}
+    looked.clear()
+    grid.replace(branches=grid.branches).validate()
+    assert set().union(*looked) == {f.name for f in fields(grid.branches)}
+
+
+def test_a_fault_among_what_is_replaced_is_found() -> None:
+    grid = case("case57")
+    grid.validate()
+    wrong = grid.replace(**changed(grid, "x", [3], np.nan))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="`x` is not finite"):
+            wrong.validate()
+    with pytest.raises(ValueError, match="`v` is not finite"):
+        grid.replace(p=grid.buses.p).replace(**changed(grid, "v", [3], np.nan)).validate()

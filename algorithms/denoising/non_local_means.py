@@ -17,6 +17,9 @@ __all__ = ["denoise_nlm", "running_sums"]
 _BLOCK = 2**16
 """How many pixels are worked on at a time, with all offsets: what a processor's cache holds a few times over."""
 
+_NOTHING = -80.0
+"""An exponent of a weight that counts for nothing; of smaller ones float32 has no normal numbers, and computes slowly."""
+
 
 def denoise_nlm(images: Any, sigma: Any, *, h: float = 0.8, patch_size: int = 5, patch_distance: int = 6) -> DNDarray:
     """Denoise grey images by non-local means (A. Buades, B. Coll, J.-M. Morel, 2005).
@@ -98,7 +101,7 @@ def _smooth_rows(extended: Tensor, sigma: float, h: float, size: int, distance: 
             offset = down * width + right
             exponent = x[low:high] - x[low + offset : high + offset]
             torch.addcmul(shift, exponent, exponent, value=-1, out=exponent)
-            weight = running_sums(running_sums(exponent, size, width), size, 1).clamp_(max=0).exp_()
+            weight = running_sums(running_sums(exponent, size, width), size, 1).clamp_(_NOTHING, 0).exp_()
             here, there = slice(first, last), slice(first + offset, last + offset)
             weights[here] += weight
             weights[there] += weight

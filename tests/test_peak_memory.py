@@ -16,10 +16,10 @@ def test_memory_that_was_freed_again_counts():
     kept = torch.ones(64 * MIB, dtype=torch.uint8)
     with testing.peak_memory() as peak:
         assert math.isnan(peak.bytes)
-        torch.ones(32 * MIB, dtype=torch.uint8)
+        torch.ones(64 * MIB, dtype=torch.uint8)  # more than what C's allocator ever keeps for later
     if math.isnan(peak.bytes):
         pytest.skip("this system does not tell how much memory a process has taken")
-    assert 31 * MIB < peak.bytes < 48 * MIB
+    assert 63 * MIB < peak.bytes < 80 * MIB
     with testing.peak_memory() as peak:
         kept = kept[:1]
     assert peak.bytes < 8 * MIB

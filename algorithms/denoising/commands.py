@@ -137,6 +137,8 @@ def main(
         if level is not None:
             clean = before if clean is None else clean
             before = noise.gaussian(before, level, seed=seed)
+        if clean is not None and clean.shape != before.shape:
+            raise ValueError(f"CUBE of shape {before.shape} and --reference of shape {clean.shape} must be alike")
         _echo(f"{cube}: {' x '.join(map(str, before.shape))}, {str(before.dtype).removeprefix('torch.')}")
         after = _run(denoiser, lambda: denoiser(before), bar)
         if clean is not None:

@@ -41,8 +41,8 @@ def adaptive_median(cube: Any, max_window: int = 21) -> DNDarray:
     redistribution each way if the bands are split. Differentiable: the gradient goes to the pixels that are taken.
 
     >>> import dndarray as dnd
-    >>> adaptive_median([[[0.1], [0.2], [0.3]], [[0.4], [9.0], [0.6]], [[0.7], [0.8], [0.9]]])[1, 1].tolist()
-    [0.6]
+    >>> adaptive_median([[[1.0], [2.0], [3.0]], [[4.0], [90.0], [6.0]], [[7.0], [8.0], [9.0]]])[1, 1].tolist()
+    [6.0]
     """
     if not hasattr(max_window, "__index__") or max_window < 3 or max_window % 2 == 0:
         raise ValueError(f"`max_window` (={max_window}) must be an odd number of pixels, 3 or more")

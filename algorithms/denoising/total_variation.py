@@ -19,7 +19,7 @@ from .images import as_images
 
 __all__ = ["denoise_tv"]
 
-_EXCHANGED = 4
+_EXCHANGED = 8
 """Steps that are taken between two exchanges, of as many rows."""
 
 _CHECKED = 20
@@ -51,7 +51,7 @@ def denoise_tv(images: Any, weight: float = 0.1, *, iterations: int = 200, tol: 
         Stop when the objective is known to be so near its minimum, relatively, from the duality gap of all images that
         are worked on together. None: not before all iterations are done.
 
-    Communication: for each 8 images one exchange of 4 rows or columns with the neighbours along each split axis in 4
+    Communication: for each 8 images one exchange of 8 rows or columns with the neighbours along each split axis in 8
     iterations; with `tol` an exchange of one and an all-reduce in 20. One redistribution each way if the k images are
     split. Differentiable, then with all iterations held in memory.
 

@@ -59,7 +59,8 @@ def test_a_file(shared_path):
 
 
 @pytest.mark.slow
-def test_the_notebook():
+def test_the_notebook(shared_path, monkeypatch):
+    monkeypatch.chdir(shared_path)
     notebook = json.loads((EXAMPLES / "denoising.ipynb").read_text())
     namespace = {"__name__": "__main__"}
     for cell in (cell for cell in notebook["cells"] if cell["cell_type"] == "code"):

@@ -22,11 +22,16 @@ NAMES = (
     "resplit",
     "matmul",
     "surface",
+    "linalg",
+    "sparse_matrices",
     "memory",
     "importing",
     "energy",
     "files",
     "denoising",
+    "power",
+    "power_batches",
+    "power_dpf",
 )
 
 # The ranks' launchers must not take themselves for ranks of a launcher that started this process.

@@ -18,7 +18,7 @@ _BLOCK = 2**16
 """How many pixels are worked on at a time, with all offsets: what a processor's cache holds a few times over."""
 
 _NOTHING = -80.0
-"""An exponent of a weight that counts for nothing; of smaller ones float32 has no normal numbers, and computes slowly."""
+"""An exponent of a weight that counts for nothing; below, float32 has no normal numbers, and computes slowly."""
 
 
 def denoise_nlm(images: Any, sigma: Any, *, h: float = 0.8, patch_size: int = 5, patch_distance: int = 6) -> DNDarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 
 import torch
@@ -20,6 +21,9 @@ from .grid import SLACK, Grid, rectangular
 from .solution import State
 
 __all__ = ["LinearGrid", "angles", "dc"]
+
+RESTART = 150
+"""Vectors that GMRES keeps for a grid that is split: with few it comes to a standstill on many processes."""
 
 
 class LinearGrid:
@@ -53,10 +57,10 @@ class LinearGrid:
         return self.free * (p - self.taken) + self.held
 
 
-def angles(grid: Grid, p: DNDarray) -> DNDarray:
+def angles(grid: Grid, p: DNDarray, rtol: float = 1e-12) -> DNDarray:
     """Angles of the linear power flow for injections of shape (n,) or (n, cases).
 
-    Of a replicated grid each process solves its own cases without communication; otherwise by GMRES.
+    Of a replicated grid each process solves its own cases without communication; otherwise by GMRES, to `rtol`.
     """
     if grid.split is None:
         here = grid.own
@@ -70,7 +74,10 @@ def angles(grid: Grid, p: DNDarray) -> DNDarray:
     near, columns = grid.banded, p.reshape(p.shape[0], -1)
     linear = near.linear
     columns = linear.right_side(columns[near.order].T).T
-    return gmres(linear.B, columns, rtol=1e-12, M=overlapping(linear.B)).x[near.place].reshape(p.shape)
+    found = gmres(linear.B, columns, rtol=rtol, M=overlapping(linear.B), restart=RESTART, maxiter=10)
+    if not found.converged:
+        warnings.warn(f"the linear power flow was not solved to {rtol} by {10 * RESTART} iterations", stacklevel=4)
+    return found.x[near.place].reshape(p.shape)
 
 
 def dc(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int) -> State:  # noqa: N803

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dndarray.algorithms.power import Grid, Solution, flow
+from dndarray.algorithms.power import Grid, Solution, flow, replicated
 from dndarray.algorithms.power.equations import Equations
 from dndarray.algorithms.power.newton_krylov import overlapping
 from power_samples import case
@@ -158,3 +158,12 @@ def test_equations_of_split_grids() -> None:
     x = dnd.array(np.random.default_rng(0).standard_normal((118, 2)), split=0)
     product = Equations(grid.resplit(0)).transposed_product(dnd.resplit(V, 0), x)
     np.testing.assert_allclose(product.numpy().reshape(-1), whole.T @ x.numpy().reshape(-1), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_copies_that_are_tied_at_random_converge() -> None:
+    """Blocks of processes say little of such grids, and Krylov methods that keep few vectors come to a standstill."""
+    grid = replicated(case("case9241pegase"), 4).resplit(0)
+    solution = flow(grid, method="newton_krylov")
+    assert len(solution.history) <= 8 and solution.history[-1] <= 1e-8

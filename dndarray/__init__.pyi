@@ -1,7 +1,5 @@
 """Made by tools/stubs.py: change the tables, not this file."""
 
-# ruff: noqa: E501, N802
-
 import builtins
 from collections.abc import Sequence
 from typing import Any, Literal, overload

@@ -86,7 +86,7 @@ def frombuffer(buffer: Any, dtype: Any = float, count: int = -1, offset: int = 0
     return array(np.frombuffer(buffer, numpy_dtype(as_dtype(dtype)), count, offset), split=split)
 
 
-def fromiter(iter: Iterable, dtype: Any, count: int = -1, *, split: Split = None) -> DNDarray:  # noqa: A002 - NumPy's name
+def fromiter(iter: Iterable, dtype: Any, count: int = -1, *, split: Split = None) -> DNDarray:
     """`count` numbers (-1: all) of an iterable that gives every process the same; each keeps its part.
 
     Every process holds all of them for a moment. Communication: one small collective, that compares the lengths.

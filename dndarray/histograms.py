@@ -263,7 +263,7 @@ def _countable(x: Any) -> DNDarray:
     return x.astype(torch.uint8) if x.dtype is torch.bool else x
 
 
-def histogram_bin_edges(x: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> DNDarray:  # noqa: A002
+def histogram_bin_edges(x: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> DNDarray:
     """The edges of the bins of `histogram`, with the same arguments.
 
     Communication: two all-reduces for the smallest and largest element unless `range` or the edges are given; what the
@@ -276,7 +276,7 @@ def histogram_bin_edges(x: Any, bins: Any = 10, range: Any = None, weights: Any 
 def histogram(
     x: Any,
     bins: Any = 10,
-    range: Any = None,  # noqa: A002 - NumPy's name
+    range: Any = None,
     density: bool | None = None,
     weights: Any = None,
 ) -> tuple[DNDarray, DNDarray]:
@@ -361,7 +361,7 @@ def _column_edges(column: DNDarray, bins: Any, limits: Any, i: int) -> np.ndarra
 def histogramdd(
     sample: Any,
     bins: Any = 10,
-    range: Any = None,  # noqa: A002 - NumPy's name
+    range: Any = None,
     density: bool | None = None,
     weights: Any = None,
 ) -> tuple[DNDarray, list[DNDarray]]:
@@ -388,7 +388,7 @@ def histogramdd(
     bins = bins if np.iterable(bins) else [bins] * d
     if len(bins) != d:
         raise ValueError(f"`bins` must have one entry for each of the {d} dimensions, not {len(bins)}")
-    range = [None] * d if range is None else range  # noqa: A001
+    range = [None] * d if range is None else range
     if len(range) != d:
         raise ValueError(f"`range` must have one entry for each of the {d} dimensions, not {len(range)}")
     edges = [_column_edges(c, b, r, i) for i, (c, b, r) in enumerate(zip(columns, bins, range, strict=True))]
@@ -416,7 +416,7 @@ def histogram2d(
     x: Any,
     y: Any,
     bins: Any = 10,
-    range: Any = None,  # noqa: A002 - NumPy's name
+    range: Any = None,
     density: bool | None = None,
     weights: Any = None,
 ) -> tuple[DNDarray, DNDarray, DNDarray]:
@@ -431,7 +431,7 @@ def histogram2d(
     return counts, first, second
 
 
-def histc(x: Any, bins: int = 100, min: float = 0, max: float = 0, out: DNDarray | None = None) -> DNDarray:  # noqa: A002
+def histc(x: Any, bins: int = 100, min: float = 0, max: float = 0, out: DNDarray | None = None) -> DNDarray:
     """How many elements lie in each of `bins` bins of one width between `min` and `max`, as `torch.histc` counts.
 
     By default the bins reach from the smallest to the largest element. The result has the array's floating type and is

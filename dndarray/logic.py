@@ -40,7 +40,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     return apply(torch.where, (condition, x, y), (torch.bool, computed, computed))
 
 
-def clip(x: Any, min: Any = None, max: Any = None, out: DNDarray | None = None) -> DNDarray:  # noqa: A002 - NumPy's names
+def clip(x: Any, min: Any = None, max: Any = None, out: DNDarray | None = None) -> DNDarray:
     """Elements limited to [min, max]; either may be an array or None. Communication: as the elementwise family."""
     x = as_operand(x)
     limits = [(limit, fn) for limit, fn in ((min, torch.maximum), (max, torch.minimum)) if limit is not None]

@@ -150,7 +150,7 @@ def array_repr(arr: DNDarray) -> str:
     return repr(arr)
 
 
-def print(x: Any, *args: Any, **options: Any) -> None:  # noqa: A001 - the word that users look for
+def print(x: Any, *args: Any, **options: Any) -> None:
     """Print the values of a whole array once, on rank 0; long ones abbreviated, as NumPy does.
 
     Other arguments are passed on to Python's print. Collective: every process calls it. Only what is shown travels.

@@ -165,7 +165,7 @@ def topk(
     k: int,
     axis: int = -1,
     largest: bool = True,
-    sorted: bool = True,  # noqa: A002 - torch's name
+    sorted: bool = True,
 ) -> tuple[DNDarray, DNDarray]:
     """The `k` largest or smallest elements along an axis, and their indices (int64, of the whole array).
 

@@ -213,7 +213,7 @@ def unique(
     axis: int | None = None,
     *,
     equal_nan: bool = True,
-    sorted: bool = True,  # noqa: A002 - NumPy's name
+    sorted: bool = True,
 ) -> Any:
     """The distinct elements of `x` in ascending order, or its distinct parts along an axis.
 

@@ -178,7 +178,7 @@ class Iinfo:
     dtype: torch.dtype
 
 
-def finfo(type: Any, /) -> Finfo:  # noqa: A002 - the Array API's name
+def finfo(type: Any, /) -> Finfo:
     """Limits of a floating type, given as a dtype or as an array of it.
 
     >>> finfo("float32").eps
@@ -191,7 +191,7 @@ def finfo(type: Any, /) -> Finfo:  # noqa: A002 - the Array API's name
     return Finfo(info.bits, info.eps, info.max, info.min, info.smallest_normal, info.resolution, dtype)
 
 
-def iinfo(type: Any, /) -> Iinfo:  # noqa: A002 - the Array API's name
+def iinfo(type: Any, /) -> Iinfo:
     """Limits of an integer type, given as a dtype or as an array of it.
 
     >>> iinfo("uint64").max
@@ -221,7 +221,7 @@ def can_cast(from_: Any, to: DTypeLike, casting: str = "safe") -> bool:
     return casting == "safe" and promote_types(source, target) is target
 
 
-def isdtype(dtype: DTypeLike, kind: Any) -> bool:  # noqa: A002 - the Array API's name
+def isdtype(dtype: DTypeLike, kind: Any) -> bool:
     """Whether `dtype` is of a kind: 'bool', 'signed integer', 'unsigned integer', 'integral', 'real floating',
     'complex floating', 'numeric', a dtype, or a tuple of these."""
     if isinstance(kind, tuple):

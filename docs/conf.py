@@ -16,7 +16,7 @@ import dndarray as dnd
 from dndarray.ufuncs import OPS
 
 project = "dndarray"
-author = copyright = "the dndarray developers"  # noqa: A001 - Sphinx's name
+author = copyright = "the dndarray developers"
 version = release = dnd.__version__
 
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]

@@ -551,7 +551,7 @@ def test_arrays_have_no_hash() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(dnd.ones(3, split=0))
     with pytest.raises(TypeError, match="unhashable"):
-        {dnd.ones(3)}  # noqa: B018
+        {dnd.ones(3)}
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ class Found:
     """The mismatch before each iteration and after the last, of shape (iterations + 1, cases); 0 after that."""
 
     @classmethod
-    def nothing(cls, V: Tensor, max_iter: int) -> Found:  # noqa: N803
+    def nothing(cls, V: Tensor, max_iter: int) -> Found:
         """Before the first iteration, at voltages V."""
         k = V.shape[-1]
         count = torch.zeros(k, dtype=torch.int64)
@@ -77,7 +77,7 @@ class Chord:
     Arrays have the shape (2, n, cases), of real and imaginary parts, or of angles and magnitudes.
     """
 
-    def __init__(self, here: OwnGrid, V: Tensor) -> None:  # noqa: N803
+    def __init__(self, here: OwnGrid, V: Tensor) -> None:
         n = len(V)
         self.here = here
         self.base = V
@@ -96,7 +96,7 @@ class Chord:
         """How many cases are under way at a time."""
         return min(max(BLOCK_BYTES // (16 * len(self.base)), FEWEST), MOST)
 
-    def __call__(self, S: Tensor, tol: float, max_iter: int, removed: Removed | None = None) -> Found:  # noqa: N803
+    def __call__(self, S: Tensor, tol: float, max_iter: int, removed: Removed | None = None) -> Found:
         """Solve cases of injections S, without the branches `removed`.
 
         A case has converged when its mismatch is within the tolerance, and what the next step would change of a voltage
@@ -110,7 +110,7 @@ class Chord:
         begun = min(self.width, total)
         cases, age = np.arange(begun), np.zeros(begun, dtype=int)
         active, mark = np.ones(begun, dtype=bool), np.full(begun, np.inf)
-        V, excess, fed = self._begin(S, slice(begun), removed)  # noqa: N806
+        V, excess, fed = self._begin(S, slice(begun), removed)
         size, kept, trace = _largest(excess), found.V.numpy(), found.trace.numpy()
         trace[0, :begun] = size
         current, scratch, out = torch.empty_like(V), torch.empty_like(V[0]), removed and removed[:begun]
@@ -147,19 +147,19 @@ class Chord:
             else:
                 left = np.flatnonzero(active)
                 cases, age, mark, size, active = (x[left] for x in (cases, age, mark, size, active))
-                V, excess, fed = (torch.from_numpy(x.numpy().take(left, -1)) for x in (V, excess, fed))  # noqa: N806
+                V, excess, fed = (torch.from_numpy(x.numpy().take(left, -1)) for x in (V, excess, fed))
                 secant = secant and secant[left]
                 current, scratch = torch.empty_like(V), torch.empty_like(V[0])
             out = removed and removed[cases]
         return found
 
-    def mismatch(self, V: Tensor, S: Tensor, removed: Removed | None = None) -> Tensor:  # noqa: N803
+    def mismatch(self, V: Tensor, S: Tensor, removed: Removed | None = None) -> Tensor:
         """By how much more flows away than is fed in, P and Q; 0 where that is not given."""
         excess = torch.empty_like(V)
         self._mismatch(V, -S, removed, torch.empty_like(V), excess)
         return excess
 
-    def _mismatch(self, V: Tensor, fed: Tensor, out: Removed | None, current: Tensor, excess: Tensor) -> None:  # noqa: N803
+    def _mismatch(self, V: Tensor, fed: Tensor, out: Removed | None, current: Tensor, excess: Tensor) -> None:
         flat = (2 * len(self.base), V.shape[-1])
         indptr, columns, values = self.Y
         add_product(indptr, columns, values, V.view(flat), current.view(flat).zero_())
@@ -170,7 +170,7 @@ class Chord:
         torch.addcmul(fed[1], f, re, out=excess[1]).addcmul_(e, im, value=-1)
         excess.view(flat).index_fill_(0, self.held, 0)
 
-    def _begin(self, S: Tensor, at: slice | np.ndarray, removed: Removed | None) -> tuple[Tensor, Tensor, Tensor]:  # noqa: N803
+    def _begin(self, S: Tensor, at: slice | np.ndarray, removed: Removed | None) -> tuple[Tensor, Tensor, Tensor]:
         """Voltages and mismatch of cases that begin, and what is fed in, negative."""
         fed = -S[..., at]
         excess = self.power + fed
@@ -179,7 +179,7 @@ class Chord:
         excess.view(2 * len(self.base), -1).index_fill_(0, self.held, 0)
         return self.parts.repeat(1, 1, fed.shape[-1]), excess, fed
 
-    def _turn(self, V: Tensor, step: Tensor, scratch: Tensor) -> None:  # noqa: N803
+    def _turn(self, V: Tensor, step: Tensor, scratch: Tensor) -> None:
         """Reduce angles (to third order) and logarithms of magnitudes (to first order) by a step, which is lost."""
         (e, f), (a, u) = V, step.view(V.shape)
         u.neg_().add_(1).mul_(torch.mul(a, a, out=scratch).add_(1).rsqrt_())
@@ -193,7 +193,7 @@ class Chord:
         x = plain(x)[torch.from_numpy(self.here.order)]
         return torch.stack([x.real, x.imag])
 
-    def outside(self, V: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
+    def outside(self, V: Tensor) -> tuple[Tensor, Tensor]:
         """Magnitudes and angles in the user's order of buses."""
         e, f = V[:, torch.from_numpy(self.here.place)]
         return torch.hypot(e, f), torch.atan2(f, e)
@@ -237,27 +237,13 @@ def _run(index: np.ndarray) -> slice | np.ndarray:
     return slice(index[0], index[-1] + 1) if (np.diff(index) == 1).all() else index
 
 
-def solved_base(
-    grid: Grid,
-    v: DNDarray,
-    angle: DNDarray,
-    S: DNDarray,  # noqa: N803
-    tol: float,
-    max_iter: int,
-) -> Tensor | None:
+def solved_base(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, tol: float, max_iter: int) -> Tensor | None:
     """Voltages of one case, complex and in the order of `grid.own`; None where Newton's method finds none."""
-    V, history = solve_own(grid, v, angle, S, tol, max_iter)  # noqa: N806
+    V, history = solve_own(grid, v, angle, S, tol, max_iter)
     return torch.from_numpy(V) if history[-1] <= tol else None
 
 
-def finish(
-    equations: Callable[[int], Compiled],
-    found: Found,
-    V: Tensor,  # noqa: N803
-    S: Tensor,  # noqa: N803
-    tol: float,
-    max_iter: int,
-) -> None:
+def finish(equations: Callable[[int], Compiled], found: Found, V: Tensor, S: Tensor, tol: float, max_iter: int) -> None:
     """Solve those cases by Newton's method that have not converged, from V, each with its own equations."""
     for i in torch.nonzero(~(found.mismatch <= tol))[:, 0].tolist():
         start, injection = (torch.complex(*x[..., i]).numpy() for x in (V, S))
@@ -270,7 +256,7 @@ def finish(
         found.trace[: len(history), i] = torch.tensor(history)
 
 
-def newton_batch(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int) -> State:  # noqa: N803
+def newton_batch(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int) -> State:
     """Cases of a replicated grid, each process those of its own part of S, which has shape (n, cases).
 
     The mean case is solved first, or else the grid's own, from v and angle, of shape (n,) or (n, cases). The others
@@ -287,11 +273,11 @@ def newton_batch(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: 
 
     with counted(S.larray.shape[1], "case") as count:
 
-        def of_block(S: DNDarray, *start: DNDarray) -> tuple[DNDarray, ...]:  # noqa: N803
+        def of_block(S: DNDarray, *start: DNDarray) -> tuple[DNDarray, ...]:
             injection = chord.inside(S.larray)
             found = chord(injection, tol, max_iter)
             if not (found.mismatch <= tol).all():
-                V = (start[0] * dnd.exp(1j * start[1])).larray if start else flat[:, None].expand(S.shape)  # noqa: N806
+                V = (start[0] * dnd.exp(1j * start[1])).larray if start else flat[:, None].expand(S.shape)
                 finish(lambda i: here.equations.compiled, found, chord.inside(V), injection, tol, max_iter)
             count(S.shape[1])
             return tuple(own(x) for x in (*chord.outside(found.V), found.iterations, found.mismatch, found.trace))

@@ -63,7 +63,7 @@ class Compiled:
         y = self.Y
         return _parts(scipy.sparse.block_array([[y.real, -y.imag], [y.imag, y.real]], format="csr"))
 
-    def at(self, V: np.ndarray, S: np.ndarray) -> Point:  # noqa: N803
+    def at(self, V: np.ndarray, S: np.ndarray) -> Point:
         return Point(self, V, S)
 
     def factors_at(self, begin: Point) -> Any:
@@ -81,7 +81,7 @@ def _parts(matrix: Any) -> list[torch.Tensor]:
 class Point:
     """The equations at voltages V for injections S, both complex: the mismatch and its size, and the Jacobian."""
 
-    def __init__(self, grid: Compiled, V: np.ndarray, S: np.ndarray) -> None:  # noqa: N803
+    def __init__(self, grid: Compiled, V: np.ndarray, S: np.ndarray) -> None:
         self.grid, self.V = grid, V
         current = np.zeros_like(V)
         indptr, columns, values = grid.Y_parts
@@ -93,7 +93,7 @@ class Point:
 
     def factors(self, **how: Any) -> Any:
         """SuperLU's, in the order of buses unless `how` says otherwise. LinAlgError if the Jacobian is singular."""
-        g, V, s = self.grid, self.V, self.flowing  # noqa: N806
+        g, V, s = self.grid, self.V, self.flowing
         p = V[g.rows] * (g.Y.data * V[g.Y.indices]).conj()
         values = np.empty(4 * len(p) + 1)
         blocks = values[:-1].reshape(-1, 4)

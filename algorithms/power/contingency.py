@@ -37,7 +37,7 @@ Screen = Callable[..., Found]
 # --- what screens -----------------------------------------------------------------------------------------------------
 
 
-def _newton(chord: Chord, S: Tensor, outages: np.ndarray, tol: float, max_iter: int) -> Found:  # noqa: N803
+def _newton(chord: Chord, S: Tensor, outages: np.ndarray, tol: float, max_iter: int) -> Found:
     found = chord(S, tol, max_iter, Removed(chord, outages) if outages.size else None)
     if not (found.mismatch <= tol).all():
         begin = chord.parts.expand(S.shape)
@@ -45,7 +45,7 @@ def _newton(chord: Chord, S: Tensor, outages: np.ndarray, tol: float, max_iter: 
     return found
 
 
-def _dc(chord: Chord, S: Tensor, outages: np.ndarray, tol: float, max_iter: int) -> Found:  # noqa: N803
+def _dc(chord: Chord, S: Tensor, outages: np.ndarray, tol: float, max_iter: int) -> Found:
     """Angles without losses, by distribution factors: what a branch carried is fed in at its ends."""
     here, (b, k) = chord.here, outages.shape
     linear, branches = here.linear, here.grid.branches
@@ -93,7 +93,7 @@ class _Judge:
         self.toward = chord.here.blocks.view(4, -1)[:, self.rated, None]
         self.limit = k.rating.larray[self.rated, None]
 
-    def __call__(self, V: Tensor, outages: np.ndarray) -> Tensor:  # noqa: N803
+    def __call__(self, V: Tensor, outages: np.ndarray) -> Tensor:
         if self.severity == "voltage":
             return (torch.hypot(*V) - self.base).abs().amax(0)
         start, end = (torch.complex(*V[:, x]) for x in self.ends)
@@ -112,7 +112,7 @@ class _Judge:
     def settled(self, outages: np.ndarray, change: float, iterations: int) -> screening.Settled:
         """What ends cases whose severity stays within so much."""
 
-        def severity(V: Tensor, cases: Tensor) -> Tensor:  # noqa: N803
+        def severity(V: Tensor, cases: Tensor) -> Tensor:
             return self(torch.stack([V.real, V.imag]), outages[:, cases.numpy()])
 
         return screening.Settled(severity, outages.shape[1], change, iterations)
@@ -310,7 +310,7 @@ def contingencies(
         raise ValueError(f"no branch has a rating to compare with (severity={severity!r}); take severity='voltage'")
     grid.validate()
     grid = grid.detach()
-    base, S = _base(grid, p, q, init, tol, max_iter)  # noqa: N806
+    base, S = _base(grid, p, q, init, tol, max_iter)
     islanded = cuts(grid.once(cut_labels), out)
     chord = Chord(grid.own, base)
     cases = dnd.array(out, split=1, comm=grid.comm)
@@ -339,7 +339,7 @@ def contingencies(
 
 def _base(grid: Grid, p: Any, q: Any, init: Any, tol: float, max_iter: int) -> tuple[Tensor, Tensor]:
     """Voltages, complex, and injections, of shape (2, n, 1), with all branches, in the order of `grid.own`."""
-    S = injection(grid, p, q)  # noqa: N806
+    S = injection(grid, p, q)
     if S.ndim != 1:
         raise ValueError(f"`p` and `q` must have shape ({len(grid.buses)},): the same for all outages, not {S.shape}")
     base = solved_base(grid, *start(grid, init, S), S, tol, max_iter)
@@ -356,13 +356,7 @@ def _spread(x: Tensor, places: Tensor, length: int) -> Tensor:
 
 
 def _refined(
-    found: Contingencies,
-    top_k: int,
-    chord: Chord,
-    judge: _Judge,
-    S: Tensor,  # noqa: N803
-    tol: float,
-    max_iter: int,
+    found: Contingencies, top_k: int, chord: Chord, judge: _Judge, S: Tensor, tol: float, max_iter: int
 ) -> Contingencies:
     """The worst cases solved again, each by Newton's method on a grid without its branches."""
     worst = found.ranking[:top_k]
@@ -370,7 +364,7 @@ def _refined(
 
     def solve(block: DNDarray) -> tuple[DNDarray, ...]:
         part, k = block.larray.numpy(), block.shape[1]
-        V = chord.parts.expand(-1, -1, k)  # noqa: N806
+        V = chord.parts.expand(-1, -1, k)
         done = Found.nothing(V.clone(), max_iter)
         finish(lambda i: compiled_without(chord.here, part[:, i]), done, V, S.expand(-1, -1, k), tol, max_iter)
         return tuple(own(x) for x in (*chord.outside(done.V), done.iterations, done.mismatch, judge(done.V, part)))

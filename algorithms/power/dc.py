@@ -80,7 +80,7 @@ def angles(grid: Grid, p: DNDarray, rtol: float = 1e-12) -> DNDarray:
     return found.x[near.place].reshape(p.shape)
 
 
-def dc(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int) -> State:  # noqa: N803
+def dc(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int) -> State:
     """The linear power flow. It has no iterations; the mismatch is that of the equations that it leaves out."""
     angle = angles(grid, S.real)
     v = dnd.ones_like(angle)

@@ -66,7 +66,7 @@ def dpf(
     grid: Grid,
     v: DNDarray,
     angle: DNDarray,
-    S: DNDarray,  # noqa: N803
+    S: DNDarray,
     *,
     tol: float,
     max_iter: int,

@@ -38,17 +38,17 @@ class Equations:
         self.unknown = dnd.stack([kind != SLACK, kind == PQ], 1).astype(dtype)
         """Of shape (n, 2): 1 where the angle, and where the magnitude, is unknown, and 0 where it is held."""
 
-    def power(self, V: DNDarray) -> DNDarray:  # noqa: N803
+    def power(self, V: DNDarray) -> DNDarray:
         """What flows away from each bus, P + iQ."""
         return V * (self.Y @ V).conj()
 
-    def mismatch(self, V: DNDarray, S: DNDarray) -> DNDarray:  # noqa: N803
+    def mismatch(self, V: DNDarray, S: DNDarray) -> DNDarray:
         """By how much more flows away than is fed in: of shape (n, 2) or (n, 2, cases), P and Q; 0 where not given."""
         excess = self.power(V) - S
         mask = self.unknown if V.ndim == 1 else self.unknown[..., None]
         return dnd.stack([excess.real, excess.imag], 1) * mask
 
-    def jacobian(self, V: DNDarray) -> SparseArray:  # noqa: N803
+    def jacobian(self, V: DNDarray) -> SparseArray:
         """Derivatives of the mismatch by angles and logarithms of magnitudes: of shape (2 n, 2 n), for one case."""
         pattern, source, diagonal = self._structure
         products = self.Y.data.conj() * row_values(self.Y.pattern, V) * column_values(self.Y.pattern, V).conj()
@@ -58,7 +58,7 @@ class Equations:
         values = torch.cat([blocks.reshape(-1), blocks.new_ones(1)])
         return SparseArray(pattern, values[source])
 
-    def transposed_product(self, V: DNDarray, x: DNDarray) -> DNDarray:  # noqa: N803
+    def transposed_product(self, V: DNDarray, x: DNDarray) -> DNDarray:
         """The product of the transposed Jacobian of each case with x, of shape (n, 2) or (n, 2, cases)."""
         mask = self.unknown if V.ndim == 1 else self.unknown[..., None]
         free = x * mask

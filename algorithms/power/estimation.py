@@ -99,7 +99,7 @@ def estimate(
     v, angle = start(grid, init, grid.injection)
     history: list[float] = []
     while len(history) < max_iter and not (history and history[-1] <= tol):
-        computed, H = model(v, angle)  # noqa: N806
+        computed, H = model(v, angle)
         try:
             factors = splu(H.T @ (H * weight[:, None]) + model.held, permc_spec="MMD_AT_PLUS_A")
         except LinAlgError:
@@ -142,13 +142,13 @@ class _Model:
 
     def __call__(self, v: DNDarray, angle: DNDarray) -> tuple[DNDarray, SparseArray]:
         """All quantities, and their derivatives by angles (0 by slacks') and logarithms of magnitudes."""
-        V = v * dnd.exp(1j * angle)  # noqa: N806
+        V = v * dnd.exp(1j * angle)
         at, current = self.C @ V, self.Y @ V
-        T = at * current.conj()  # noqa: N806
+        T = at * current.conj()
         by_at = self.C * current.conj()[:, None] * V[None, :]
         by_current = self.Y.conj() * at[:, None] * V.conj()[None, :]
         by_v, by_angle = by_at + by_current, (by_at - by_current) * 1j
-        H = block_array(  # noqa: N806
+        H = block_array(
             [
                 [by_angle.real, by_v.real],
                 [by_angle.imag, by_v.imag],

@@ -25,14 +25,7 @@ HOPELESS = 1e6
 
 
 def fast_decoupled(
-    grid: Grid,
-    v: DNDarray,
-    angle: DNDarray,
-    S: DNDarray,  # noqa: N803
-    *,
-    tol: float,
-    max_iter: int,
-    scheme: str = "XB",
+    grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int, scheme: str = "XB"
 ) -> State:
     """One case, or many, of a replicated grid; each process solves its own.
 
@@ -49,8 +42,8 @@ def fast_decoupled(
     here = grid.own
     of_angles, of_magnitudes = _factors(here.grid, here.equations.unknown, scheme)
 
-    def solve(v: DNDarray, angle: DNDarray, S: DNDarray) -> tuple[DNDarray, ...]:  # noqa: N803
-        v, angle, S = (x[here.order] for x in (v, angle, S))  # noqa: N806
+    def solve(v: DNDarray, angle: DNDarray, S: DNDarray) -> tuple[DNDarray, ...]:
+        v, angle, S = (x[here.order] for x in (v, angle, S))
 
         def excess() -> DNDarray:
             return here.equations.mismatch(v * dnd.exp(1j * angle), S)

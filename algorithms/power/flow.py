@@ -85,7 +85,7 @@ def flow(
 
         return within_limits(grid, p, q, init, method=method, tol=tol, max_iter=max_iter, **options)
     solve, limit = METHODS[method]
-    S = injection(grid, p, q)  # noqa: N806
+    S = injection(grid, p, q)
     constant = grid.detach()
     alike = method in ("newton", "auto") and S.ndim == 2 and grid.split is None and isinstance(init, str)
     v, angle = start(constant, init, constant.injection if alike else S)
@@ -120,7 +120,7 @@ def _per_bus(grid: Grid, name: str, x: Any) -> DNDarray | None:
     return dnd.resplit(x, grid.split if grid.split == 0 or x.ndim == 1 or x.split is None else 1)
 
 
-def start(grid: Grid, init: Any, S: DNDarray) -> tuple[DNDarray, DNDarray]:  # noqa: N803
+def start(grid: Grid, init: Any, S: DNDarray) -> tuple[DNDarray, DNDarray]:
     """Magnitudes and angles to begin with, of the shape and layout of S, without gradients.
 
     Communication: for "dc" that of `angles`; otherwise, if buses are dealt out, two all-reduces.
@@ -133,7 +133,7 @@ def start(grid: Grid, init: Any, S: DNDarray) -> tuple[DNDarray, DNDarray]:  # n
 
     kind, held_v, held_angle = map(beside, (buses.kind, buses.v, buses.angle))
     if not isinstance(init, str):
-        V = init.V if isinstance(init, Solution) else exactly(init, grid.comm)  # noqa: N806
+        V = init.V if isinstance(init, Solution) else exactly(init, grid.comm)
         if V.shape not in ((S.shape[0],), S.shape):
             raise ValueError(f"`init` has shape {V.shape}; it must be a voltage for each bus, of shape {S.shape}")
         there = beside(V)

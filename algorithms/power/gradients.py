@@ -38,7 +38,7 @@ BLOCK = 2**16
 """Buses times cases that are solved at a time, so that their arrays fit into a cache."""
 
 
-def implicit(grid: Grid, S: DNDarray, state: State) -> tuple[DNDarray, DNDarray]:  # noqa: N803
+def implicit(grid: Grid, S: DNDarray, state: State) -> tuple[DNDarray, DNDarray]:
     """Magnitudes and angles of a state, as functions of S and of all that the grid is made of.
 
     Communication: forward that of one mismatch; backward, for a replicated grid, one small collective and, of cases
@@ -52,7 +52,7 @@ def implicit(grid: Grid, S: DNDarray, state: State) -> tuple[DNDarray, DNDarray]
     v = dnd.where(free_v, state.v, grid.buses.v[every])
     angle = dnd.where(free_angle, state.angle, grid.buses.angle[every])
     excess = eq.mismatch(v * dnd.exp(1j * angle), S)
-    V = state.v * dnd.exp(1j * state.angle)  # noqa: N806
+    V = state.v * dnd.exp(1j * state.angle)
 
     def adjoint(given: Sequence[DNDarray], found: Sequence[DNDarray], grads: Sequence[DNDarray]) -> list[DNDarray]:
         if torch.is_grad_enabled():
@@ -63,7 +63,7 @@ def implicit(grid: Grid, S: DNDarray, state: State) -> tuple[DNDarray, DNDarray]
     return v * (1 - step[:, 1]), angle - step[:, 0]
 
 
-def solve_adjoint(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:  # noqa: N803
+def solve_adjoint(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:
     """The solution of J^T y = right at voltages V of shape (n,) or (n, cases); right has shape (n, 2[, cases])."""
     if grid.split is not None:
         return _by_krylov(grid, V, right)
@@ -72,12 +72,12 @@ def solve_adjoint(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:  # noqa
     return map_blocks(lambda *x: _of_cases(grid, *x), V, right, size=max(1, BLOCK // len(grid.buses)))
 
 
-def _of_cases(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:  # noqa: N803
+def _of_cases(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:
     """For cases of this process alone: refined with the factors of the mean case, or each with factors of its own."""
     here, cases = grid.own, V.shape[1]
     if not cases:
         return right
-    eq, V, right = here.equations, V[here.order], right[here.order]  # noqa: N806
+    eq, V, right = here.equations, V[here.order], right[here.order]
     factors = splu(eq.jacobian(V.mean(1)), **FILL_REDUCED)
     y, left = dnd.zeros_like(right), right
     enough = ACCURACY * abs(right).max((0, 1))
@@ -98,12 +98,12 @@ def _of_cases(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:  # noqa: N8
     return y[here.place]
 
 
-def _by_krylov(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:  # noqa: N803
+def _by_krylov(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:
     """For a grid that is split over buses, case by case."""
     if V.ndim == 1:
         return _by_krylov(grid, V[:, None], right[..., None])[..., 0]
     near = grid.banded
-    V, right = V[near.order], right[near.order]  # noqa: N806
+    V, right = V[near.order], right[near.order]
     found = []
     for k in range(V.shape[1]):
         jacobian = near.equations.jacobian(V[:, k])

@@ -235,7 +235,7 @@ class Grid:
         pv: Any,
         pq: Any,
         V0: Any,
-        base_mva: float = 1.0,  # noqa: N803
+        base_mva: float = 1.0,
     ) -> Grid:
         """A grid from an admittance matrix, by equivalent branches: one for each pair of buses with an element.
 
@@ -332,7 +332,7 @@ class Grid:
         columns = dnd.concatenate([k.start, k.end, k.start, k.end, bus])
         return csr_array((values, (rows, columns)), shape=(n, n), split=self.split)
 
-    def know_admittance(self, Y: SparseArray) -> None:  # noqa: N803
+    def know_admittance(self, Y: SparseArray) -> None:
         """Take this for the matrix of the grid, which is then not assembled."""
         self._known[Grid._assembled] = Y
 

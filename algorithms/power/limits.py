@@ -19,7 +19,7 @@ def within_limits(grid: Grid, p: Any, q: Any, init: Any, **options: Any) -> Solu
     Those that would are made PQ buses with Q at the limit, all at once, and it is solved again from there, until none
     is left; none is made a PV bus again. The grid of the solution has the kinds of buses that were arrived at.
     """
-    S = injection(grid, p, q)  # noqa: N806
+    S = injection(grid, p, q)
     if S.ndim > 1:
         raise ValueError("`enforce_q_limits` takes one case, for buses are of other kinds in each")
     grid = grid.replace(p=S.real, q=S.imag)

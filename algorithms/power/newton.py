@@ -28,7 +28,7 @@ HALVINGS = 6
 """How often a step that makes the mismatch larger is halved, before the iteration ends without a solution."""
 
 
-def newton(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int) -> State:  # noqa: N803
+def newton(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, max_iter: int) -> State:
     """One case of a replicated grid, solved by every process for itself without communication, or many, dealt out.
 
     For a grid that is split over buses it is `newton_krylov`.
@@ -41,14 +41,14 @@ def newton(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float,
         from .batch import newton_batch
 
         return newton_batch(grid, v, angle, S, tol=tol, max_iter=max_iter)
-    V, history = solve_own(grid, v, angle, S, tol, max_iter)  # noqa: N806
+    V, history = solve_own(grid, v, angle, S, tol, max_iter)
     if not history[-1] <= tol:
         warnings.warn(
             f"Newton's method has reached a mismatch of {history[-1]:.3g}, not {tol}, in {len(history) - 1} iterations",
             RuntimeWarning,
             stacklevel=3,
         )
-    V = V[grid.own.place]  # noqa: N806
+    V = V[grid.own.place]
     v, angle, count, last = (
         as_operand(np.asarray(x), grid.comm) for x in (abs(V), np.angle(V), len(history) - 1, history[-1])
     )
@@ -56,12 +56,7 @@ def newton(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float,
 
 
 def solve_own(
-    grid: Grid,
-    v: DNDarray,
-    angle: DNDarray,
-    S: DNDarray,  # noqa: N803
-    tol: float,
-    max_iter: int,
+    grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, tol: float, max_iter: int
 ) -> tuple[np.ndarray, list[float]]:
     """Voltages of one case in the order of `grid.own`, and the history."""
     here = grid.own
@@ -69,7 +64,7 @@ def solve_own(
     return solve(here.equations.compiled, size * np.exp(1j * turn), fed_in, tol, max_iter)
 
 
-def solve(grid: Compiled, V: np.ndarray, S: np.ndarray, tol: float, max_iter: int) -> tuple[np.ndarray, list[float]]:  # noqa: N803
+def solve(grid: Compiled, V: np.ndarray, S: np.ndarray, tol: float, max_iter: int) -> tuple[np.ndarray, list[float]]:
     """Newton's iteration: voltages, and the largest mismatch before each iteration and after the last.
 
     Factors of the Jacobian serve again near the solution, for a factorization costs as much as several steps. A step
@@ -102,7 +97,7 @@ def solve(grid: Compiled, V: np.ndarray, S: np.ndarray, tol: float, max_iter: in
     return point.V, history
 
 
-def _shorter(grid: Compiled, point: Point, S: np.ndarray) -> Point:  # noqa: N803
+def _shorter(grid: Compiled, point: Point, S: np.ndarray) -> Point:
     """Where the mismatch is smaller than at this point, in the direction of a step; or else the point."""
     step = point.factors(permc_spec="COLAMD").solve(point.excess)
     parts = (grid.at(point.turned(step / 2**k), S) for k in range(HALVINGS + 1))

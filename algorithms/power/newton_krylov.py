@@ -57,7 +57,7 @@ def newton_krylov(
     grid: Grid,
     v: DNDarray,
     angle: DNDarray,
-    S: DNDarray,  # noqa: N803
+    S: DNDarray,
     *,
     tol: float,
     max_iter: int,
@@ -91,7 +91,7 @@ def newton_krylov(
         return overlapping(jacobian, overlap) if preconditioner == "schwarz" else ilu0(jacobian)
 
     here = grid.banded
-    v, angle, S = (x.detach()[here.order] for x in (v, angle, S))  # noqa: N806
+    v, angle, S = (x.detach()[here.order] for x in (v, angle, S))
     columns = [(v, angle, S)] if v.ndim == 1 else [(v[:, k], angle[:, k], S[:, k]) for k in range(v.shape[1])]
     found = [iterate(here.equations, *column, tol, max_iter, KRYLOV[krylov], make) for column in columns]
     magnitudes, angles, histories = zip(*found, strict=True)
@@ -114,7 +114,7 @@ def iterate(
     eq: Equations,
     v: DNDarray,
     angle: DNDarray,
-    S: DNDarray,  # noqa: N803
+    S: DNDarray,
     tol: float,
     max_iter: int,
     solve: Callable[..., Any],

@@ -40,7 +40,7 @@ class OwnGrid(_Reordered):
     """A replicated grid as each process has it for itself, with buses in an order in which factors fill in little."""
 
     def __init__(self, grid: Grid) -> None:
-        Y = grid.admittance.detach().local  # noqa: N806 - its pattern is symmetric
+        Y = grid.admittance.detach().local
         degree = np.diff(Y.indptr)
         row = np.repeat(np.arange(len(degree)), degree)
         dominant = np.where(row == Y.indices, 2.0 * degree[row], -1.0)

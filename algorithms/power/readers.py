@@ -278,9 +278,9 @@ def from_arrays(kind: Any, start: Any, end: Any, r: Any, x: Any, base_mva: float
     )
 
 
-def from_admittance(Y: Any, S: Any, ref: Any, pv: Any, pq: Any, V0: Any, base_mva: float = 1.0) -> Grid:  # noqa: N803
+def from_admittance(Y: Any, S: Any, ref: Any, pv: Any, pq: Any, V0: Any, base_mva: float = 1.0) -> Grid:
     """See `Grid.from_admittance`."""
-    Y = scipy.sparse.coo_array(Y.to_scipy() if isinstance(Y, SparseArray) else Y)  # noqa: N806
+    Y = scipy.sparse.coo_array(Y.to_scipy() if isinstance(Y, SparseArray) else Y)
     Y.sum_duplicates()
     n = Y.shape[0]
     kind = np.zeros(n, int)
@@ -298,7 +298,7 @@ def from_admittance(Y: Any, S: Any, ref: Any, pv: Any, pq: Any, V0: Any, base_mv
     rest = Y.diagonal()
     np.subtract.at(rest, start, 1 / z)
     np.subtract.at(rest, end, 1 / z_back)
-    S, V0 = np.asarray(S) * base_mva, np.asarray(V0)  # noqa: N806
+    S, V0 = np.asarray(S) * base_mva, np.asarray(V0)
     return from_arrays(
         kind,
         start,

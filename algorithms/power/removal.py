@@ -99,7 +99,7 @@ class Removed:
         self._factors = chord.factors
         self._currents = Blocks(both, _tiled(re, -im, im, re))
         """From voltages to currents."""
-        V = chord.base[blocks.rows]  # noqa: N806
+        V = chord.base[blocks.rows]
         products = V[:, :, None] * (blocks.values * V[:, None]).conj()
         power = products.sum(2)
         self._powers = torch.cat([power.real, power.imag], 1)
@@ -118,7 +118,7 @@ class Removed:
         some._powers = self._powers[..., cases]
         return some
 
-    def subtract_currents(self, current: Tensor, V: Tensor) -> None:  # noqa: N803
+    def subtract_currents(self, current: Tensor, V: Tensor) -> None:
         """Take from `current` what flows into the branches at voltages V."""
         self._currents.subtract_product(V, current)
 
@@ -140,15 +140,15 @@ def _woodbury(chord: Chord, both: Tensor, change: Tensor) -> Blocks:
     each branch, of shape (b, 4, 4, cases), on its diagonal.
     """
     b, _, _, cases = change.shape
-    M = change.new_zeros(cases, b, 4, b, 4)  # noqa: N806
+    M = change.new_zeros(cases, b, 4, b, 4)
     for i in range(b):
         M[:, i, :, i] = change[i].movedim(-1, 0)
-    M = M.view(cases, 4 * b, 4 * b)  # noqa: N806
+    M = M.view(cases, 4 * b, 4 * b)
     rows = both.reshape(4 * b, cases)
     n = len(chord.base)
     interleaved = (2 * (rows % n) + rows // n).T
     pairs = torch.broadcast_tensors(interleaved[:, :, None], interleaved[:, None, :])
-    W = torch.from_numpy(chord.factors.inverse_at(*(x.reshape(-1).numpy() for x in pairs))).view(M.shape)  # noqa: N806
+    W = torch.from_numpy(chord.factors.inverse_at(*(x.reshape(-1).numpy() for x in pairs))).view(M.shape)
     more = torch.linalg.solve_ex(torch.eye(4 * b, dtype=M.dtype) - M @ W, M)[0]
     return Blocks(rows[None], -more.movedim(0, -1)[None].contiguous())
 

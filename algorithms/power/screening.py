@@ -40,7 +40,7 @@ class Settled:
         self.low, self.high = torch.full((2, cases), torch.nan, dtype=torch.float64)
         self.since = torch.zeros(cases, dtype=torch.int64)
 
-    def __call__(self, V: Tensor, cases: Tensor, iteration: int) -> Tensor:  # noqa: N803
+    def __call__(self, V: Tensor, cases: Tensor, iteration: int) -> Tensor:
         if iteration % EVERY:
             return torch.zeros_like(cases, dtype=torch.bool)
         value = self.severity(V, cases)
@@ -53,7 +53,7 @@ class Settled:
 
 def screen(
     chord: Chord,
-    S: Tensor,  # noqa: N803
+    S: Tensor,
     outages: np.ndarray,
     tol: float,
     max_iter: int,

@@ -107,9 +107,9 @@ class Solution:
             return Equations(self.grid).power(self.V)
         buses, branches = self.grid.buses, self.grid.branches
         m = dnd.arange(len(branches))
-        S = self.per_case(buses.g_shunt - 1j * buses.b_shunt) * self.v**2  # noqa: N806
+        S = self.per_case(buses.g_shunt - 1j * buses.b_shunt) * self.v**2
         for end, flow in zip((branches.start, branches.end), self.flows, strict=True):
-            S = S + csr_array((dnd.ones_like(branches.r), (end, m)), shape=(len(buses), len(branches))) @ flow  # noqa: N806
+            S = S + csr_array((dnd.ones_like(branches.r), (end, m)), shape=(len(buses), len(branches))) @ flow
         return S
 
     @property
@@ -118,7 +118,7 @@ class Solution:
 
         Communication: none if each process has all buses, otherwise that of indexing the voltages twice.
         """
-        branches, V = self.grid.branches, self.V  # noqa: N806
+        branches, V = self.grid.branches, self.V
         yff, yft, ytf, ytt = map(self.per_case, branches.admittances)
         start, end = V[branches.start], V[branches.end]
         currents = yff * start + yft * end, ytf * start + ytt * end
@@ -130,7 +130,7 @@ class Solution:
     @property
     def flows(self) -> tuple[DNDarray, DNDarray]:
         """Complex power into each branch at its start and its end, P + iQ in per unit. Communication: as `currents`."""
-        branches, V = self.grid.branches, self.V  # noqa: N806
+        branches, V = self.grid.branches, self.V
         start, end = self.currents
         return V[branches.start] * start.conj(), V[branches.end] * end.conj()
 

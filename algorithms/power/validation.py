@@ -112,7 +112,7 @@ def _unsupplied(grid: Grid) -> DNDarray:
     from .grid import SLACK
 
     slack = (grid.buses.kind == SLACK).astype("float64")
-    Y = grid.admittance.detach()  # noqa: N806
+    Y = grid.admittance.detach()
     _, label = connected_components(Y.with_data(torch.ones_like(Y.data.real)))
     return (dnd.bincount(label, slack) == 0)[label]
 

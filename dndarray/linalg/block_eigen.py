@@ -77,11 +77,11 @@ class _Problem:
 
 
 def lobpcg(
-    A: Any,  # noqa: N803 - SciPy's names
-    X: Any,  # noqa: N803
-    B: Any = None,  # noqa: N803
-    M: Any = None,  # noqa: N803
-    Y: Any = None,  # noqa: N803
+    A: Any,
+    X: Any,
+    B: Any = None,
+    M: Any = None,
+    Y: Any = None,
     tol: float | None = None,
     maxiter: int | None = None,
     largest: bool = True,

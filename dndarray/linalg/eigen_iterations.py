@@ -41,10 +41,10 @@ def _wanted(values: np.ndarray, which: str, k: int) -> np.ndarray:
 
 
 def eigsh(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     k: int = 6,
     *,
-    M: Any = None,  # noqa: N803
+    M: Any = None,
     sigma: float | None = None,
     which: str = "LM",
     v0: Any = None,
@@ -52,8 +52,8 @@ def eigsh(
     maxiter: int | None = None,
     tol: float = 0.0,
     return_eigenvectors: bool = True,
-    Minv: Any = None,  # noqa: N803
-    OPinv: Any = None,  # noqa: N803
+    Minv: Any = None,
+    OPinv: Any = None,
 ) -> Any:
     """k eigenvalues of a Hermitian matrix, and their eigenvectors, by Lanczos's method with thick restarts.
 
@@ -237,7 +237,7 @@ def _inverse(a: LinearOperator, given: Any, like: LinearOperator) -> LinearOpera
 
 
 def svds(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     k: int = 6,
     *,
     ncv: int | None = None,

@@ -209,7 +209,7 @@ def iterate(
     rtol: float = 1e-5,
     atol: float = 0.0,
     maxiter: int | None = None,
-    M: Any = None,  # noqa: N803 - SciPy's name
+    M: Any = None,
     callback: Callable[[Any], Any] | None = None,
     hermitian: bool = False,
 ) -> Solution:

@@ -147,7 +147,7 @@ def as_replicated(t: Tensor, space: Space) -> DNDarray:
     return DNDarray(t.to(space.device), Layout(tuple(t.shape), space.layout.grid), space.comm)
 
 
-def lanczos(A: Any, m: int, v0: Any = None) -> tuple[DNDarray, DNDarray]:  # noqa: N803 - as in Heat
+def lanczos(A: Any, m: int, v0: Any = None) -> tuple[DNDarray, DNDarray]:
     """An orthonormal basis V of the Krylov space of a Hermitian matrix, in which the matrix is tridiagonal.
 
     Parameters
@@ -182,7 +182,7 @@ def lanczos(A: Any, m: int, v0: Any = None) -> tuple[DNDarray, DNDarray]:  # noq
     return space.array(basis.rows[:m]), as_replicated(t, space)
 
 
-def arnoldi(A: Any, m: int, v0: Any = None) -> tuple[DNDarray, DNDarray]:  # noqa: N803 - as `lanczos`
+def arnoldi(A: Any, m: int, v0: Any = None) -> tuple[DNDarray, DNDarray]:
     """An orthonormal basis V of the Krylov space of a matrix, in which the matrix is of Hessenberg form H.
 
     As `lanczos`, for any matrix: V has shape (n, m + 1), H has shape (m + 1, m) and A V[:, :m] = V H. At m = n the last

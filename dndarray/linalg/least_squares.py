@@ -138,7 +138,7 @@ class _Tolerances(NamedTuple):
 
 
 def lsqr(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     b: Any,
     damp: float = 0.0,
     atol: float = 1e-6,
@@ -236,7 +236,7 @@ def _lsqr(g: _Bidiagonalization, damp: float, tolerances: _Tolerances, calc_var:
 
 
 def lsmr(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     b: Any,
     damp: float = 0.0,
     atol: float = 1e-6,

@@ -20,14 +20,14 @@ __all__ = ["cg", "fcg", "minres"]
 
 
 def cg(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     b: Any,
     x0: Any = None,
     *,
     rtol: float = 1e-5,
     atol: float = 0.0,
     maxiter: int | None = None,
-    M: Any = None,  # noqa: N803
+    M: Any = None,
     callback: Callable[[Any], Any] | None = None,
 ) -> Solution:
     """Solve A x = b by conjugate gradients, for a Hermitian positive definite A.
@@ -107,14 +107,14 @@ def _cg(s: System) -> Steps[None]:
 
 
 def fcg(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     b: Any,
     x0: Any = None,
     *,
     rtol: float = 1e-5,
     atol: float = 0.0,
     maxiter: int | None = None,
-    M: Any = None,  # noqa: N803
+    M: Any = None,
     callback: Callable[[Any], Any] | None = None,
 ) -> Solution:
     """Solve A x = b by flexible conjugate gradients (Notay, 2000), whose M may change from iteration to iteration.
@@ -145,7 +145,7 @@ def _fcg(s: System) -> Steps[None]:
 
 
 def minres(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     b: Any,
     x0: Any = None,
     *,
@@ -153,7 +153,7 @@ def minres(
     atol: float = 0.0,
     shift: float = 0.0,
     maxiter: int | None = None,
-    M: Any = None,  # noqa: N803
+    M: Any = None,
     callback: Callable[[Any], Any] | None = None,
 ) -> Solution:
     """Solve A x = b by minimal residuals (Paige and Saunders, 1975), for a Hermitian A that may be indefinite.
@@ -165,7 +165,7 @@ def minres(
     if shift:
         operator = aslinearoperator(A)
         n = operator.shape[0]
-        A, M = operator - identity(n) * shift, preconditioner(M, A, n)  # noqa: N806
+        A, M = operator - identity(n) * shift, preconditioner(M, A, n)
     return iterate(_minres, A, b, x0, rtol=rtol, atol=atol, maxiter=maxiter, M=M, callback=callback, hermitian=True)
 
 

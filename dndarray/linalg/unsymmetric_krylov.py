@@ -22,7 +22,7 @@ __all__ = ["bicgstab", "cgs", "gmres", "ir"]
 
 
 def gmres(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     b: Any,
     x0: Any = None,
     *,
@@ -31,7 +31,7 @@ def gmres(
     restart: int | None = None,
     callback_type: str = "pr_norm",
     maxiter: int | None = None,
-    M: Any = None,  # noqa: N803
+    M: Any = None,
     callback: Callable[[Any], Any] | None = None,
 ) -> Solution:
     """Solve A x = b by generalised minimal residuals (Saad and Schultz, 1986), started anew every `restart` iterations.
@@ -115,14 +115,14 @@ def _triangular_solution(columns: list[list], right: list) -> list:
 
 
 def bicgstab(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     b: Any,
     x0: Any = None,
     *,
     rtol: float = 1e-5,
     atol: float = 0.0,
     maxiter: int | None = None,
-    M: Any = None,  # noqa: N803
+    M: Any = None,
     callback: Callable[[Any], Any] | None = None,
 ) -> Solution:
     """Solve A x = b by stabilised biconjugate gradients (van der Vorst, 1992).
@@ -168,14 +168,14 @@ def _bicgstab(s: System) -> Steps[None]:
 
 
 def cgs(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     b: Any,
     x0: Any = None,
     *,
     rtol: float = 1e-5,
     atol: float = 0.0,
     maxiter: int | None = None,
-    M: Any = None,  # noqa: N803
+    M: Any = None,
     callback: Callable[[Any], Any] | None = None,
 ) -> Solution:
     """Solve A x = b by conjugate gradients squared (Sonneveld, 1989).
@@ -211,7 +211,7 @@ def _cgs(s: System) -> Steps[None]:
 
 
 def ir(
-    A: Any,  # noqa: N803 - SciPy's names
+    A: Any,
     b: Any,
     x0: Any = None,
     *,
@@ -219,7 +219,7 @@ def ir(
     atol: float = 0.0,
     relaxation: float = 1.0,
     maxiter: int | None = None,
-    M: Any = None,  # noqa: N803
+    M: Any = None,
     callback: Callable[[Any], Any] | None = None,
 ) -> Solution:
     """Solve A x = b by refining: x += relaxation * M (b - A x), as Richardson did.

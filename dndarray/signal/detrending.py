@@ -29,7 +29,7 @@ def check_kind(name: Any) -> str:
     return _KINDS[name]
 
 
-def detrend(data: Any, axis: int = -1, type: str = "linear", bp: int | Sequence[int] = 0) -> DNDarray:  # noqa: A002
+def detrend(data: Any, axis: int = -1, type: str = "linear", bp: int | Sequence[int] = 0) -> DNDarray:
     """Without its mean, or without the line that fits best, along an axis; split as `data` is.
 
     Parameters
@@ -69,7 +69,7 @@ def _without_line(x: DNDarray, axis: int) -> DNDarray:
     return x - x.mean(axis=axis, keepdims=True) - slope * ramp
 
 
-def detrend_last(tensor: Tensor, type: str) -> Tensor:  # noqa: A002
+def detrend_last(tensor: Tensor, type: str) -> Tensor:
     """`detrend` of the last axis of a local tensor."""
     level = tensor - tensor.mean(-1, keepdim=True)
     if type == "constant":

@@ -112,7 +112,7 @@ def _complex(spectrum: DNDarray, n: int, num: int, axis: int) -> DNDarray:
     return fft.ifft(concatenate([positive, *middle, negative], axis), axis=axis)
 
 
-def hilbert(x: Any, N: int | None = None, axis: int = -1) -> DNDarray:  # noqa: N803 - SciPy's name
+def hilbert(x: Any, N: int | None = None, axis: int = -1) -> DNDarray:
     """The analytic signal of a real one: without its negative frequencies.
 
     Parameters

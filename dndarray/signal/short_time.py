@@ -184,7 +184,7 @@ def _overlap_add(frames: Tensor, step: int) -> Tensor:
 
 
 def istft(
-    Zxx: Any,  # noqa: N803 - SciPy's name
+    Zxx: Any,
     fs: float = 1.0,
     window: Any = "hann",
     nperseg: int | None = None,

@@ -105,7 +105,7 @@ _WINDOWS: dict[str, Callable[..., Tensor]] = {
 
 def get_window(
     window: Any,
-    Nx: int,  # noqa: N803 - SciPy's name
+    Nx: int,
     fftbins: bool = True,
     *,
     dtype: Any = None,

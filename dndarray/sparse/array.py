@@ -63,7 +63,7 @@ class SparseArray:
         def __getitem__(self, key: Any) -> Any: ...
         def __setitem__(self, key: Any, value: Any) -> None: ...
 
-    def __init__(self, pattern: Pattern, data: Tensor, major: int = 0, format: str | None = None) -> None:  # noqa: A002
+    def __init__(self, pattern: Pattern, data: Tensor, major: int = 0, format: str | None = None) -> None:
         if data.dtype not in DTYPES:
             raise TypeError(
                 "sparse arrays hold bools, integers (unsigned of 8 bits only), float32, float64 and complex numbers of "
@@ -258,7 +258,7 @@ class SparseArray:
         """The same matrix with its values on another device. Local."""
         return self.with_data(self.data.to(device))
 
-    def asformat(self, format: str | None) -> SparseArray:  # noqa: A002
+    def asformat(self, format: str | None) -> SparseArray:
         """The same matrix under another of SciPy's names ("csr", "csc", "coo", "bsr"), dealt out as it is. Local.
 
         How elements lie follows the split. Only a replicated matrix is compressed anew for csr and csc.

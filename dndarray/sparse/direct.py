@@ -53,7 +53,7 @@ def _gathered(a: SparseArray) -> Any:
     return scipy.sparse.coo_array((data, (row, column)), shape=a.shape).tocsc() if comm.rank == 0 else None
 
 
-def _square(A: Any, name: str) -> SparseArray:  # noqa: N803
+def _square(A: Any, name: str) -> SparseArray:
     a = A if isinstance(A, SparseArray) else csr_array(A, split=0)
     if a.shape[0] != a.shape[1]:
         raise LinAlgError(f"{name} takes square matrices, not of shape {a.shape}")
@@ -122,7 +122,7 @@ class Factors:
         return self.factors.solve(part.astype(self.factors.L.dtype, copy=False), trans)
 
 
-def splu(A: Any, **options: Any) -> Factors:  # noqa: N803
+def splu(A: Any, **options: Any) -> Factors:
     """The LU factors of a sparse square matrix, by SciPy's SuperLU on the first process, which gathers the matrix.
 
     `options` are those of `scipy.sparse.linalg.splu`. Memory there: the matrix and its factors. LinAlgError, on every
@@ -131,7 +131,7 @@ def splu(A: Any, **options: Any) -> Factors:  # noqa: N803
     return Factors(_square(A, "splu"), lambda whole: scipy.sparse.linalg.splu(whole, **options))
 
 
-def spilu(A: Any, drop_tol: float | None = None, fill_factor: float | None = None, **options: Any) -> Factors:  # noqa: N803
+def spilu(A: Any, drop_tol: float | None = None, fill_factor: float | None = None, **options: Any) -> Factors:
     """Incomplete LU factors with a threshold, by SciPy's SuperLU on the first process, which gathers the matrix.
 
     What stays where it is, and needs no gathering, is `ilu0`.
@@ -142,7 +142,7 @@ def spilu(A: Any, drop_tol: float | None = None, fill_factor: float | None = Non
     )
 
 
-def spsolve(A: Any, b: Any, **options: Any) -> DNDarray:  # noqa: N803
+def spsolve(A: Any, b: Any, **options: Any) -> DNDarray:
     """The solution of A x = b by `splu`, on the first process, laid out as `b`.
 
     Differentiable in `b` and in the elements of A: the adjoint system is solved with the same factors.
@@ -165,12 +165,12 @@ def _constant_plus(factors: Factors, x: DNDarray, residual: DNDarray) -> DNDarra
     return differentiable(lambda _: x, adjoint)(residual)
 
 
-def factorized(A: Any) -> Callable[[Any], DNDarray]:  # noqa: N803
+def factorized(A: Any) -> Callable[[Any], DNDarray]:
     """The function that solves with a sparse matrix, factorised once: `splu(A).solve`."""
     return splu(A).solve
 
 
-def inv(A: Any) -> SparseArray:  # noqa: N803
+def inv(A: Any) -> SparseArray:
     """The inverse of a sparse matrix, as a sparse one: dense in general, and computed on the first process."""
     a = _square(A, "inv")
     n = a.shape[0]
@@ -184,7 +184,7 @@ def inv(A: Any) -> SparseArray:  # noqa: N803
     return rows.resplit(a.split)
 
 
-def spsolve_triangular(A: Any, b: Any, lower: bool = True, unit_diagonal: bool = False) -> DNDarray:  # noqa: N803
+def spsolve_triangular(A: Any, b: Any, lower: bool = True, unit_diagonal: bool = False) -> DNDarray:
     """The solution of A x = b for a triangular A, as `spsolve`, on the first process: in the order given, no fill-in.
 
     Elements on the other side of the diagonal are not looked at. LinAlgError where the diagonal has a zero.

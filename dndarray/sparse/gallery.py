@@ -60,7 +60,7 @@ def diags_array(
     *,
     offsets: Any = 0,
     shape: tuple[int, int] | None = None,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     dtype: Any = None,
     split: int | None = None,
     device: Any = None,
@@ -147,7 +147,7 @@ def eye_array(
     *,
     k: int = 0,
     dtype: Any = None,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     split: int | None = None,
     device: Any = None,
     comm: Any = None,
@@ -195,7 +195,7 @@ def random_array(
     shape: tuple[int, int],
     *,
     density: float = 0.01,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     dtype: Any = None,
     rng: Any = None,
     split: int | None = None,

@@ -28,7 +28,7 @@ def _sparse(value: Any) -> SparseArray:
     return value if issparse(value) else csr_array(value)
 
 
-def _joined(pieces: Sequence[_Piece], shape: tuple[int, int], format: str | None, dtype: Any) -> SparseArray:  # noqa: A002
+def _joined(pieces: Sequence[_Piece], shape: tuple[int, int], format: str | None, dtype: Any) -> SparseArray:
     """The matrix of which these are parts, dealt out as the first of them that is."""
     leader = next((p.matrix for p in pieces if p.matrix.split is not None), pieces[0].matrix)
     comm, major, dealt = leader.comm, leader.major, leader.split is not None
@@ -52,7 +52,7 @@ def _joined(pieces: Sequence[_Piece], shape: tuple[int, int], format: str | None
     return (result if dtype is None else result.astype(dtype)).asformat(format)
 
 
-def block_array(blocks: Sequence[Sequence[Any]], *, format: str | None = None, dtype: Any = None) -> SparseArray:  # noqa: A002
+def block_array(blocks: Sequence[Sequence[Any]], *, format: str | None = None, dtype: Any = None) -> SparseArray:
     """A matrix of blocks in rows and columns; None stands for zeros.
 
     Dealt out, in balance, as the first block that is. Communication: one all-to-all of counts, one of elements, one
@@ -83,17 +83,17 @@ def _common(sizes: Sequence[int], where: str) -> int:
     return sizes[0]
 
 
-def hstack(blocks: Sequence[Any], format: str | None = None, dtype: Any = None) -> SparseArray:  # noqa: A002
+def hstack(blocks: Sequence[Any], format: str | None = None, dtype: Any = None) -> SparseArray:
     """Matrices beside each other. Communication: as `block_array`."""
     return block_array([list(blocks)], format=format, dtype=dtype)
 
 
-def vstack(blocks: Sequence[Any], format: str | None = None, dtype: Any = None) -> SparseArray:  # noqa: A002
+def vstack(blocks: Sequence[Any], format: str | None = None, dtype: Any = None) -> SparseArray:
     """Matrices above each other. Communication: as `block_array`."""
     return block_array([[b] for b in blocks], format=format, dtype=dtype)
 
 
-def block_diag(mats: Sequence[Any], format: str | None = None, dtype: Any = None) -> SparseArray:  # noqa: A002
+def block_diag(mats: Sequence[Any], format: str | None = None, dtype: Any = None) -> SparseArray:
     """Matrices along a diagonal. Communication: as `block_array`."""
     matrices = [_sparse(m) for m in mats]
     if not matrices:
@@ -105,7 +105,7 @@ def block_diag(mats: Sequence[Any], format: str | None = None, dtype: Any = None
     return _joined(pieces, (row, column), format, dtype)
 
 
-def kron(A: Any, B: Any, format: str | None = None) -> SparseArray:  # noqa: A002
+def kron(A: Any, B: Any, format: str | None = None) -> SparseArray:
     """The Kronecker product, dealt out as A is (as B, if A is not): of a block for each row of A.
 
     Every process gets all of B. Communication: three all-gathers if B is dealt out, one all-reduce of a number.
@@ -129,7 +129,7 @@ def kron(A: Any, B: Any, format: str | None = None) -> SparseArray:  # noqa: A00
     return from_local(layout, A.comm, rows, columns, values, 0, "csr").asformat(format)
 
 
-def kronsum(A: Any, B: Any, format: str | None = None) -> SparseArray:  # noqa: A002
+def kronsum(A: Any, B: Any, format: str | None = None) -> SparseArray:
     """The Kronecker sum of two square matrices, kron(I, A) + kron(B, I), dealt out as B is.
 
     Communication: as `kron`, twice, and `resplit` of A's term where B is dealt out and A is not. Differentiable.

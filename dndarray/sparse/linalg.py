@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 
-def norm(x: SparseArray, ord: Any = None, axis: int | None = None) -> DNDarray:  # noqa: A002 - SciPy's name
+def norm(x: SparseArray, ord: Any = None, axis: int | None = None) -> DNDarray:
     """A norm of a sparse matrix, or of each of its columns (axis 0) or rows (axis 1).
 
     Parameters
@@ -85,7 +85,7 @@ def norm(x: SparseArray, ord: Any = None, axis: int | None = None) -> DNDarray: 
     raise ValueError(f"`ord` (={ord!r}) must be None, 'fro', 1, -1, 2, inf or -inf for a matrix")
 
 
-def _vector_norms(size: SparseArray, ord: Any, axis: int) -> DNDarray:  # noqa: A002
+def _vector_norms(size: SparseArray, ord: Any, axis: int) -> DNDarray:
     if ord == float("inf"):
         return size.max(axis)
     if ord == -float("inf"):

@@ -54,7 +54,7 @@ def mmread(
     *,
     split: int | None = None,
     dtype: Any = None,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     device: Any = None,
     comm: Any = None,
 ) -> SparseArray:

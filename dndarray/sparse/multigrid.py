@@ -28,7 +28,7 @@ class _Level(NamedTuple):
 
 
 def amg(
-    A: Any,  # noqa: N803
+    A: Any,
     strength: float = 0.08,
     coarsest: int = 500,
     degree: int = 2,

@@ -109,7 +109,7 @@ def _rows(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
     return weights if x.ndim == 1 else weights[:, None]
 
 
-def jacobi(A: Any) -> LinearOperator:  # noqa: N803
+def jacobi(A: Any) -> LinearOperator:
     """One over the diagonal. Where that is zero, one, and every process warns."""
 
     def make(block: csr_array) -> tuple[Local, Local]:
@@ -121,7 +121,7 @@ def jacobi(A: Any) -> LinearOperator:  # noqa: N803
     return _solving("jacobi", _checked(A, "jacobi"), make)
 
 
-def block_jacobi(A: Any, block: int = 16) -> LinearOperator:  # noqa: N803
+def block_jacobi(A: Any, block: int = 16) -> LinearOperator:
     """The inverses of the blocks of `block` consecutive rows on the diagonal; they end where a process's rows do."""
     if block < 1:
         raise ValueError(f"`block` (={block}) must be 1 or more")
@@ -151,7 +151,7 @@ def block_jacobi(A: Any, block: int = 16) -> LinearOperator:  # noqa: N803
     return _solving("block_jacobi", _checked(A, "block_jacobi"), make)
 
 
-def ilu0(A: Any) -> LinearOperator:  # noqa: N803
+def ilu0(A: Any) -> LinearOperator:
     """Incomplete LU factors without fill-in, of each process's block: see `dndarray.sparse.incomplete.ilu0`."""
 
     def make(block: csr_array) -> tuple[Local, Local]:
@@ -161,7 +161,7 @@ def ilu0(A: Any) -> LinearOperator:  # noqa: N803
     return _solving("ilu0", _checked(A, "ilu0"), make)
 
 
-def ic0(A: Any) -> LinearOperator:  # noqa: N803
+def ic0(A: Any) -> LinearOperator:
     """The incomplete Cholesky factor without fill-in, of each process's block of a Hermitian positive definite matrix.
 
     As `ilu0`, whose upper factor is D L^H for a Hermitian matrix; a D that is not positive is a breakdown.
@@ -182,7 +182,7 @@ def ic0(A: Any) -> LinearOperator:  # noqa: N803
     return _solving("ic0", _checked(A, "ic0"), make)
 
 
-def sor(A: Any, omega: float = 1.0, symmetric: bool = True) -> LinearOperator:  # noqa: N803
+def sor(A: Any, omega: float = 1.0, symmetric: bool = True) -> LinearOperator:
     """Successive over-relaxation of each process's block, D / omega + L; forth and back if `symmetric` (SSOR), as
     methods for Hermitian matrices need."""
     if not 0 < omega < 2:
@@ -210,7 +210,7 @@ def sor(A: Any, omega: float = 1.0, symmetric: bool = True) -> LinearOperator:  
     return _solving("sor", _checked(A, "sor"), make)
 
 
-def schwarz(A: Any, overlap: int = 0, **options: Any) -> LinearOperator:  # noqa: N803
+def schwarz(A: Any, overlap: int = 0, **options: Any) -> LinearOperator:
     """Additive Schwarz: the inverse of each process's block, by SciPy's sparse LU; the sum of them where they overlap.
 
     `options` are those of `scipy.sparse.linalg.splu`.
@@ -273,7 +273,7 @@ def largest_eigenvalue(A: SparseArray, scale: DNDarray, steps: int = 15) -> floa
     return 1.1 * float(torch.linalg.eigvalsh(t.larray)[-1])
 
 
-def chebyshev(A: Any, degree: int = 4, ratio: float = 30.0, upper: float | None = None) -> LinearOperator:  # noqa: N803
+def chebyshev(A: Any, degree: int = 4, ratio: float = 30.0, upper: float | None = None) -> LinearOperator:
     """The polynomial in D^-1 A of this degree that is smallest, as an error, on [upper / ratio, upper].
 
     For Hermitian positive definite matrices, with a positive diagonal D. `upper` is a bound for the eigenvalues of
@@ -306,7 +306,7 @@ def chebyshev(A: Any, degree: int = 4, ratio: float = 30.0, upper: float | None 
     return beside(a, apply, apply)
 
 
-def preconditioner(A: Any, name: str) -> LinearOperator:  # noqa: N803
+def preconditioner(A: Any, name: str) -> LinearOperator:
     """The preconditioner of this name for a matrix."""
     from .multigrid import amg
 

@@ -27,7 +27,7 @@ def _whole(value: Tensor, A: SparseArray, op: str) -> DNDarray:
     return wrap(value, Layout((), A.comm.grid), A.comm)
 
 
-def sum(A: SparseArray, axis: int | None = None, dtype: Any = None) -> DNDarray:  # noqa: A001
+def sum(A: SparseArray, axis: int | None = None, dtype: Any = None) -> DNDarray:
     """The sum of all elements, of each column (`axis` 0) or of each row (1).
 
     Sums of rows and of columns are dealt out if the matrix is. Communication: none for sums along rows that are dealt
@@ -92,7 +92,7 @@ def _integer_bound(dtype: torch.dtype, op: str) -> int:
     return info.min if op == "max" else info.max
 
 
-def max(A: SparseArray, axis: int | None = None) -> DNDarray:  # noqa: A001
+def max(A: SparseArray, axis: int | None = None) -> DNDarray:
     """The largest of all elements, of each column (`axis` 0) or of each row (1).
 
     Communication: one all-reduce of a number for that of all; none along rows that are dealt out; across processes the
@@ -101,6 +101,6 @@ def max(A: SparseArray, axis: int | None = None) -> DNDarray:  # noqa: A001
     return _extremum(A, axis, "max")
 
 
-def min(A: SparseArray, axis: int | None = None) -> DNDarray:  # noqa: A001
+def min(A: SparseArray, axis: int | None = None) -> DNDarray:
     """The smallest of all elements, of each column (`axis` 0) or of each row (1). Communication: as `max`."""
     return _extremum(A, axis, "min")

@@ -87,7 +87,7 @@ def count_nonzero(A: SparseArray, axis: int | None = None) -> DNDarray:
 
     Communication: one all-reduce of a number, or as `sum`.
     """
-    from .reductions import sum  # noqa: A004
+    from .reductions import sum
 
     return sum(A.with_data((A.data.detach() != 0).to(torch.int64)), axis)
 

@@ -41,7 +41,7 @@ def test_a_disk_that_is_full(name, how):
     with small_disk("300k") as folder:
         small = x[:40, :10]
         for _ in range(2):
-            with pytest.raises(OSError):  # noqa: PT011 (its text is the system's, or the library's)
+            with pytest.raises(OSError):  # its text is the system's, or the library's
                 dnd.io.save(x, folder / name, **how)
             assert names_in(folder) == []
         dnd.io.save(small, folder / name, **how)  # whose room nothing that has failed holds on to
@@ -95,7 +95,7 @@ def test_a_folder_that_is_local_to_the_first_rank(shared_path, name):
                 read(path)
             assert RANK > 0 or "[raised on rank 1]" in str(raised.value)
     if name not in ("x.parquet", "x.feather"):  # which one process writes
-        with pytest.raises(OSError):  # noqa: PT011 (some say that it is the folder that is missing)
+        with pytest.raises(OSError):  # some say that it is the folder that is missing
             dnd.io.save(dnd.array(values((SIZE * 2, 4)), split=0), local / f"new-{name}")
     assert names_in(shared_path / "0") == [f"0-{name}", f"1-{name}"]
 

@@ -214,7 +214,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(shared_path, format, faili
     noise = np.random.default_rng(0).bytes(SIZE * 1000 * 50 * dtype.itemsize)  # which nothing can pack
     x = dnd.array(np.frombuffer(noise, dtype).reshape(-1, 50).copy(), split=0)
     how = {"chunks": (500, 50)} if format.file == "x.zarr" else {}  # so that each process has some to write
-    with full_disk(failing), pytest.raises(OSError):  # noqa: PT011 (its text is the operating system's)
+    with full_disk(failing), pytest.raises(OSError):  # its text is the operating system's
         dnd.io.save(x, path, **format.writing, **how)
     dnd.get_comm().barrier()
     assert all(p.name.startswith("x.") for p in shared_path.iterdir())
@@ -293,7 +293,7 @@ def test_what_formats_do_not_hold(shared_path):
     for name in ("x.csv", "x.parquet", "x.tif"):
         with pytest.raises(TypeError):
             dnd.io.save(bfloat.astype("complex64"), shared_path / name)
-        with pytest.raises(ValueError):  # noqa: PT011
+        with pytest.raises(ValueError):
             dnd.io.save(dnd.zeros((2, 2, 2, 2), dtype="uint8"), shared_path / name)
     with pytest.raises(ValueError, match="read only"):
         dnd.io.save(bfloat, shared_path / "x.grib")

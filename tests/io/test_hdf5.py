@@ -266,7 +266,7 @@ def test_a_write_that_fails_leaves_the_old_file_whole(shared_path, how, mode, fa
     dnd.io.save(dnd.array(old, split=0), path)
     before = path.read_bytes()
     x = dnd.zeros((SIZE * 1000, 50), split=0, dtype="float64")
-    with full_disk(failing, 100_000), pytest.raises(OSError) as raised:  # noqa: PT011 (its text is the system's)
+    with full_disk(failing, 100_000), pytest.raises(OSError) as raised:  # its text is the system's
         dnd.io.save(x, path, mode=mode, **how)
     assert failing == RANK or f"[raised on rank {failing}]" in str(raised.value)
     assert names_in(shared_path) == ["x.h5"]

@@ -57,7 +57,7 @@ class _Sorting:
     """What `topk` gives, by stable sorting."""
 
     @staticmethod
-    def topk(x: np.ndarray, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> list[np.ndarray]:  # noqa: A002
+    def topk(x: np.ndarray, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> list[np.ndarray]:
         n = x.shape[axis]
         if largest:
             order = n - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, stable=True), axis)

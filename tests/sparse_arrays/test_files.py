@@ -147,7 +147,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_whole(save, load, name, failing
     save(path, old)
     if failing and name.endswith("npz"):
         pytest.skip("one process writes")
-    with full_disk(failing), pytest.raises(OSError):  # noqa: PT011 (its text is the operating system's)
+    with full_disk(failing), pytest.raises(OSError):  # its text is the operating system's
         save(path, dnd.sparse.poisson(300, 300, split=0))
     dnd.get_comm().barrier()
     assert os.listdir(folder) == [name]

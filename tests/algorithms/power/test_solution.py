@@ -88,7 +88,7 @@ def test_what_flows_in_at_all_ends_is_what_is_fed_in(split):
 def test_choosing_branches_of_replicated_grids_sends_nothing():
     solution = batch(case("case14"), 5, 1)
     with dnd.testing.count_collectives() as sent:
-        solution.flows, solution.loading(), repr(solution), solution._repr_html_()  # noqa: B018
+        solution.flows, solution.loading(), repr(solution), solution._repr_html_()
     assert sent.total == 0
 
 

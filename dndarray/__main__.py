@@ -23,18 +23,13 @@ import dndarray as dnd
 
 from .collectives import send_receive
 from .communication import Communicator
+from .console import echo
 from .errors import agreed
 from .info import facts, text
 from .testing import assert_allclose, assert_array_equal
 
 PATIENCE_S = "60"
 """How long a rank may wait for another one. Where something is not set up right, a hang is the first sign of it."""
-
-
-def echo(message: str) -> None:
-    """Print on rank 0."""
-    if dnd.get_comm().rank == 0:
-        click.echo(message)
 
 
 class Commands(click.Group):

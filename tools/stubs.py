@@ -28,7 +28,7 @@ from dndarray.ufuncs import OPS
 
 FOLDER = Path(__file__).parent.parent / "dndarray"
 
-HEADER = '"""Made by tools/stubs.py: change the tables, not this file."""\n\n# ruff: noqa: E501, N802\n'
+HEADER = '"""Made by tools/stubs.py: change the tables, not this file."""\n'
 
 ALIASES = """
 ArrayLike: TypeAlias = (
@@ -174,7 +174,7 @@ from .array import DNDarray
 from .layout import Grid, Split
 """
     body = "".join(indented(member) for member in members())
-    return HEADER + imports + ALIASES + "class Methods:\n" + body
+    return HEADER + "\n# ruff: noqa: E501, N802\n" + imports + ALIASES + "class Methods:\n" + body
 
 
 def indented(text: str) -> str:

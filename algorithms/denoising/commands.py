@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import errno
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import click
 
 from dndarray import DNDarray
 from dndarray.communication import get_comm
+from dndarray.console import echo, said
 from dndarray.errors import agreed
 
 from ... import io
@@ -123,14 +123,14 @@ def main(
     Under mpirun its rows (or columns) are dealt out, every process reads and writes its own, and rank 0 prints. What is
     NaN is missing, which fasthyin fills in. A cube that is larger than memory takes --rows.
     """
-    with _said():
+    with said(ImportError, KeyError, OSError, TypeError, ValueError):
         denoiser = _denoiser(method, dict(options), weights)
         _check(out, quicklook)
         if rows is not None:
             if out is None or not (quicklook is level is reference is None):
                 raise ValueError("with --rows there must be --out, and no --quicklook, --snr or --reference")
             _run(denoiser, lambda: denoise_file(cube, out, denoiser, dataset=dataset, rows=rows), bar)
-            _echo(f"written: {out}")
+            echo(f"written: {out}")
             return
         before = as_cube(io.load(cube, dataset, split=SPLITS[split]), finite=False)
         clean = None if reference is None else io.load(reference, reference_dataset, split=SPLITS[split])
@@ -139,19 +139,19 @@ def main(
             before = noise.gaussian(before, level, seed=seed)
         if clean is not None and clean.shape != before.shape:
             raise ValueError(f"CUBE of shape {before.shape} and --reference of shape {clean.shape} must be alike")
-        _echo(f"{cube}: {' x '.join(map(str, before.shape))}, {str(before.dtype).removeprefix('torch.')}")
+        echo(f"{cube}: {' x '.join(map(str, before.shape))}, {str(before.dtype).removeprefix('torch.')}")
         after = _run(denoiser, lambda: denoiser(before), bar)
         if clean is not None:
-            _echo(_quality(clean, before, after))
+            echo(_quality(clean, before, after))
         if out is not None:
             io.save(after, out)
-            _echo(f"written: {out}")
+            echo(f"written: {out}")
         if quicklook is not None:
             figure = plots.before_after(before, after, reference=clean, bands=bands, pixels=pixels or None)
             with agreed(get_comm()):
                 if figure is not None:
                     figure.savefig(quicklook)
-            _echo(f"written: {quicklook}")
+            echo(f"written: {quicklook}")
 
 
 def _run(denoiser: Denoiser, work: Callable[[], Any], bar: bool) -> Any:
@@ -160,7 +160,7 @@ def _run(denoiser: Denoiser, work: Callable[[], Any], bar: bool) -> Any:
         result = work()
     report = monitor.report()
     method = " ".join(repr(denoiser).split())
-    _echo(f"{method}: {report.seconds:.3g} s, {report.joules:.3g} J ({report.label})")
+    echo(f"{method}: {report.seconds:.3g} s, {report.joules:.3g} J ({report.label})")
     return result
 
 
@@ -192,20 +192,3 @@ def _check(out: Path | None, quicklook: Path | None) -> None:
             raise FileNotFoundError(errno.ENOENT, "the folder to write into does not exist", str(path.parent))
     if out is not None and out.suffix.lower() not in FORMATS:
         raise ValueError(f"--out (={out}) must end in one of {', '.join(FORMATS)}")
-
-
-def _echo(text: str) -> None:
-    if get_comm().rank == 0:
-        click.echo(text)
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    """What users can mend, without a traceback; said by rank 0, for all ranks raise alike."""
-    try:
-        yield
-    except (ImportError, KeyError, OSError, TypeError, ValueError) as error:
-        if get_comm().rank == 0:
-            text = error.args[0] if isinstance(error, KeyError) else str(error)
-            raise click.ClickException(text) from None
-        sys.exit(1)

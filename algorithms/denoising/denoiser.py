@@ -11,9 +11,12 @@ from dndarray import DNDarray
 from dndarray.manipulation import in_layout
 from dndarray.optional import require
 
-__all__ = ["Denoiser", "as_cube"]
+__all__ = ["Denoiser", "as_cube", "validation"]
 
 BaseEstimator: Any = require("sklearn.base", "denoising").BaseEstimator
+
+validation: Any = require("sklearn.utils._param_validation", "denoising")
+"""What scikit-learn describes parameters by."""
 
 
 class Denoiser(BaseEstimator):

@@ -7,18 +7,15 @@ from typing import Any, ClassVar, NamedTuple
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.optional import require
 
 from .batches import Batches, sum_pixels
 from .bm3d import bm3d
-from .denoiser import Denoiser
+from .denoiser import Denoiser, validation
 from .non_local_means import denoise_nlm
 from .subspace import estimate_noise, signal_subspace
 from .wavelet_shrinkage import denoise_wavelet
 
 __all__ = ["DENOISERS", "FastHyDe"]
-
-_validation: Any = require("sklearn.utils._param_validation", "denoising")
 
 DENOISERS: dict[str, Callable[..., DNDarray]] = {"bm3d": bm3d, "nlm": denoise_nlm, "wavelet": denoise_wavelet}
 """What denoises the images of components: a function of (rows, columns, images) and of the noise in each of them."""
@@ -73,11 +70,11 @@ class FastHyDe(Denoiser):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "rank": [
-            _validation.Interval(_validation.Integral, 1, None, closed="left"),
-            _validation.StrOptions({"hysime"}),
+            validation.Interval(validation.Integral, 1, None, closed="left"),
+            validation.StrOptions({"hysime"}),
         ],
-        "noise": [_validation.StrOptions({"additive", "noniid", "poisson"})],
-        "denoiser": [_validation.StrOptions(set(DENOISERS))],
+        "noise": [validation.StrOptions({"additive", "noniid", "poisson"})],
+        "denoiser": [validation.StrOptions(set(DENOISERS))],
     }
 
     def __init__(self, rank: int | str = 10, noise: str = "additive", denoiser: str = "bm3d") -> None:

@@ -10,15 +10,12 @@ import numpy as np
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.optional import require
 
-from .denoiser import Denoiser
+from .denoiser import Denoiser, validation
 from .subspace import estimate_noise, no_less_than_rounding
 from .wavelet_images import to_wavelets
 
 __all__ = ["FORPDN"]
-
-_validation: Any = require("sklearn.utils._param_validation", "denoising")
 
 WEIGHTS = (
     tuple(np.linspace(0, 0.01, 11)),
@@ -68,7 +65,7 @@ class FORPDN(Denoiser):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "weights": ["array-like"],
         "wavelet": [str],
-        "domain": [_validation.StrOptions({"wavelet", "signal"})],
+        "domain": [validation.StrOptions({"wavelet", "signal"})],
     }
 
     def __init__(

@@ -9,15 +9,12 @@ from torch import Tensor
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.optional import require
 
-from .denoiser import Denoiser
+from .denoiser import Denoiser, validation
 from .hyres import HyRes
 from .otvca import unit_range
 
 __all__ = ["HyMiNoR"]
-
-_validation: Any = require("sklearn.utils._param_validation", "denoising")
 
 _CACHED = 2**19
 """Elements of the pixels that are worked on at a time."""
@@ -50,9 +47,9 @@ class HyMiNoR(Denoiser):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "weight": [_validation.Interval(_validation.Real, 0, None, closed="left")],
+        "weight": [validation.Interval(validation.Real, 0, None, closed="left")],
         "penalties": [tuple, list],
-        "iterations": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
+        "iterations": [validation.Interval(validation.Integral, 1, None, closed="left")],
     }
 
     def __init__(self, weight: float = 0.5, penalties: tuple[float, float] = (0.5, 0.5), iterations: int = 50) -> None:

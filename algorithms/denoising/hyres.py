@@ -7,16 +7,13 @@ from typing import Any, ClassVar
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.optional import require
 
-from .denoiser import Denoiser
+from .denoiser import Denoiser, validation
 from .subspace import NoiseEstimate, estimate_noise, no_less_than_rounding
 from .thresholds import soft, sure_threshold
 from .wavelet_images import to_wavelets
 
 __all__ = ["HyRes"]
-
-_validation: Any = require("sklearn.utils._param_validation", "denoising")
 
 BLOCK = 32
 """Components that are looked at together."""
@@ -55,7 +52,7 @@ class HyRes(Denoiser):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "wavelet": [str],
-        "levels": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
+        "levels": [validation.Interval(validation.Integral, 1, None, closed="left")],
     }
 
     def __init__(self, wavelet: str = "db5", levels: int = 5) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any, ClassVar
 
 import torch
@@ -12,14 +11,11 @@ from torch import Tensor, nn
 
 from dndarray import DNDarray
 from dndarray.dealing import map_windows, windows
-from dndarray.optional import require
 
 from ..progress import counted
-from .denoiser import Denoiser
+from .denoiser import Denoiser, validation
 
 __all__ = ["NetworkDenoiser", "check_bands"]
-
-Interval: Any = require("sklearn.utils._param_validation", "denoising").Interval
 
 
 class NetworkDenoiser(Denoiser):
@@ -61,7 +57,7 @@ class NetworkDenoiser(Denoiser):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "model": [nn.Module],
         "window": [tuple, list],
-        "bands": [Interval(Integral, 1, None, closed="left")],
+        "bands": [validation.Interval(validation.Integral, 1, None, closed="left")],
         "buffers": [tuple, list],
         "guide": [callable, None],
     }

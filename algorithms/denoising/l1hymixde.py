@@ -9,18 +9,15 @@ from torch import Tensor
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.optional import require
 
 from ..progress import counted
-from .denoiser import Denoiser
+from .denoiser import Denoiser, validation
 from .fasthyde import DENOISERS
 from .median import adaptive_median
 from .otvca import unit_range
 from .subspace import estimate_noise
 
 __all__ = ["L1HyMixDe"]
-
-_validation: Any = require("sklearn.utils._param_validation", "denoising")
 
 _BLOCK = 2**18
 """How many elements of a cube are worked on at a time."""
@@ -75,12 +72,12 @@ class L1HyMixDe(Denoiser):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "rank": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
-        "outlier": [_validation.Interval(_validation.Real, 0, None, closed="neither")],
-        "iterations": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
-        "tol": [_validation.Interval(_validation.Real, 0, None, closed="left")],
-        "denoiser": [_validation.StrOptions(set(DENOISERS))],
-        "max_window": [_validation.Interval(_validation.Integral, 3, None, closed="left")],
+        "rank": [validation.Interval(validation.Integral, 1, None, closed="left")],
+        "outlier": [validation.Interval(validation.Real, 0, None, closed="neither")],
+        "iterations": [validation.Interval(validation.Integral, 1, None, closed="left")],
+        "tol": [validation.Interval(validation.Real, 0, None, closed="left")],
+        "denoiser": [validation.StrOptions(set(DENOISERS))],
+        "max_window": [validation.Interval(validation.Integral, 3, None, closed="left")],
     }
 
     def __init__(

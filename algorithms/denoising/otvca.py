@@ -6,15 +6,12 @@ from typing import Any, ClassVar
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.optional import require
 
 from ..progress import counted
-from .denoiser import Denoiser
+from .denoiser import Denoiser, validation
 from .total_variation import denoise_tv
 
 __all__ = ["OTVCA"]
-
-_validation: Any = require("sklearn.utils._param_validation", "denoising")
 
 
 class OTVCA(Denoiser):
@@ -52,10 +49,10 @@ class OTVCA(Denoiser):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "rank": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
-        "weight": [_validation.Interval(_validation.Real, 0, None, closed="left")],
-        "iterations": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
-        "tv_iterations": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
+        "rank": [validation.Interval(validation.Integral, 1, None, closed="left")],
+        "weight": [validation.Interval(validation.Real, 0, None, closed="left")],
+        "iterations": [validation.Interval(validation.Integral, 1, None, closed="left")],
+        "tv_iterations": [validation.Interval(validation.Integral, 1, None, closed="left")],
     }
 
     def __init__(self, rank: int = 6, weight: float = 0.01, iterations: int = 10, tv_iterations: int = 50) -> None:

@@ -8,17 +8,14 @@ from typing import Any, ClassVar
 import dndarray as dnd
 from dndarray import DNDarray
 from dndarray.array import own
-from dndarray.optional import require
 
 from ..progress import counted
-from .denoiser import Denoiser
+from .denoiser import Denoiser, validation
 from .subspace import no_less_than_rounding
 from .thresholds import soft, sure_thresholds
 from .wavelet_images import to_wavelets
 
 __all__ = ["WSRRR"]
-
-_validation: Any = require("sklearn.utils._param_validation", "denoising")
 
 
 class WSRRR(Denoiser):
@@ -61,11 +58,11 @@ class WSRRR(Denoiser):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "rank": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
+        "rank": [validation.Interval(validation.Integral, 1, None, closed="left")],
         "wavelet": [str],
-        "levels": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
-        "iterations": [_validation.Interval(_validation.Integral, 1, None, closed="left")],
-        "tol": [_validation.Interval(_validation.Real, 0, None, closed="left")],
+        "levels": [validation.Interval(validation.Integral, 1, None, closed="left")],
+        "iterations": [validation.Interval(validation.Integral, 1, None, closed="left")],
+        "tol": [validation.Interval(validation.Real, 0, None, closed="left")],
     }
 
     def __init__(

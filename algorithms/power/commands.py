@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from dndarray.communication import get_comm
+from dndarray.console import echo, said
 from dndarray.errors import agreed
 
 from ..progress import progress
@@ -66,12 +67,12 @@ _progress = click.option("--progress", "bar", is_flag=True, help="Show a bar ove
 @click.option("--tables", is_flag=True, help="Print buses and branches, too.")
 def flow_(grid: str, out: Path | None, plot: Path | None, tables: bool, **options: Any) -> None:
     """Solve one case, and say what was found. Ends with status 1 if it did not converge."""
-    with _said():
+    with _quietly():
         solution = flow(_read(grid, out), **options)
-        _echo(solution.summary())
+        echo(solution.summary())
         if tables:
             for table in (solution.buses(), solution.branches(), solution.losses()):
-                _echo(f"\n{table.to_string()}")
+                echo(f"\n{table.to_string()}")
         _leave(solution, out, plot, solution.plot_voltages)
     _end(solution)
 
@@ -87,11 +88,11 @@ def flow_(grid: str, out: Path | None, plot: Path | None, tables: bool, **option
 @_progress
 def contingency(grid: str, out: Path | None, plot: Path | None, top: int, bar: bool, **options: Any) -> None:
     """Solve the grid without each of its branches, and say which outages are worst."""
-    with _said(), progress() if bar else nullcontext():
+    with _quietly(), progress() if bar else nullcontext():
         found = contingencies(_read(grid, out), voltages=out is not None, **options)
         table = found.table(top)
         unsolved = int((~found.converged.numpy() & ~found.islanded).sum())
-        _echo(
+        echo(
             f"{found.grid.name}: {len(found)} outages, method {found.method}; {found.islanded.sum()} cut buses off, "
             f"{unsolved} {'did not converge' if found.method in VERIFIED else 'are estimates'}\n\n{table.to_string()}"
         )
@@ -105,10 +106,10 @@ def contingency(grid: str, out: Path | None, plot: Path | None, top: int, bar: b
 @_progress
 def series_(grid: str, out: Path | None, plot: Path | None, profile: Path, bar: bool, **options: Any) -> None:
     """Solve all steps of a profile. Ends with status 1 if one of them did not converge."""
-    with _said(), progress() if bar else nullcontext():
+    with _quietly(), progress() if bar else nullcontext():
         read = _read(grid, out)
         solution = series(read, scale=read_profile(profile, read), **options)
-        _echo(solution.summary())
+        echo(solution.summary())
         _leave(solution, out, plot, solution.plot_voltages)
     _end(solution)
 
@@ -120,13 +121,13 @@ def _leave(solution: Solution | None, out: Path | None, plot: Path | None, draw:
     """Write the files that are asked for."""
     if out is not None and solution is not None:
         solution.save(out)
-        _echo(f"written: {out}")
+        echo(f"written: {out}")
     if plot is not None:
         ax = draw()
         with agreed(get_comm()):
             if ax is not None:
                 ax.figure.savefig(plot)
-        _echo(f"written: {plot}")
+        echo(f"written: {plot}")
 
 
 def _end(solution: Solution) -> None:
@@ -134,22 +135,12 @@ def _end(solution: Solution) -> None:
     sys.exit(0 if solution.estimated or bool(solution.converged.all()) else 1)
 
 
-def _echo(text: str) -> None:
-    if get_comm().rank == 0:
-        click.echo(text)
-
-
 @contextmanager
-def _said() -> Iterator[None]:
-    """What users can mend, without a traceback; said by rank 0, for all ranks raise alike."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # about convergence, which is printed
-            yield
-    except (ImportError, OSError, ValueError) as error:
-        if get_comm().rank == 0:
-            raise click.ClickException(str(error)) from None
-        sys.exit(1)
+def _quietly() -> Iterator[None]:
+    """What users can mend is said without a traceback; of convergence the summary speaks, not warnings."""
+    with said(ImportError, OSError, ValueError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 def _read(source: str, out: Path | None) -> Grid:

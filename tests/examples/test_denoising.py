@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import importlib.util
-import io
-import json
-from pathlib import Path
-from types import ModuleType
-
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from denoising_samples import synthetic
 from dndarray.algorithms import denoising
+from shipped import example, run_notebook
 
 import dndarray as dnd
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 RANK = dnd.get_comm().rank
 
 
@@ -30,18 +22,11 @@ def closed():
     plt.close("all")
 
 
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("denoise_cube", EXAMPLES / "denoise_cube.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_synthetic_cube(capsys):
-    table = example().main([], standalone_mode=False)
+    table = example("denoise_cube").main([], standalone_mode=False)
     psnr = dict(zip(table.method, table.psnr, strict=True))
     assert all(value > psnr["noisy"] + 4 for name, value in psnr.items() if name != "noisy")
-    clean = example().synthetic()
+    clean = example("denoise_cube").synthetic()
     found = denoising.FastHyDe(rank=6, denoiser="nlm")(denoising.noise.gaussian(clean, 20, seed=0)).numpy()
     expected = 20 * np.log10(clean.numpy().max() / np.sqrt(((found - clean.numpy()) ** 2).mean()))
     np.testing.assert_allclose(psnr["FastHyDe"], expected, atol=1e-3)
@@ -53,7 +38,7 @@ def test_a_file(shared_path):
     dnd.io.save(dnd.array(synthetic(40, 36, 12, 3), split=0), shared_path / "cube.h5", "scene")
     options = {"--cube": "cube.h5", "--picture": "picture.png"}
     arguments = [str(x) for name, path in options.items() for x in (name, shared_path / path)]
-    table = example().main([*arguments, "--dataset", "scene", "--snr", "10"], standalone_mode=False)
+    table = example("denoise_cube").main([*arguments, "--dataset", "scene", "--snr", "10"], standalone_mode=False)
     assert set(table.noise) == {10}
     assert RANK > 0 or (shared_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
@@ -61,16 +46,4 @@ def test_a_file(shared_path):
 @pytest.mark.slow
 def test_the_notebook(shared_path, monkeypatch):
     monkeypatch.chdir(shared_path)
-    notebook = json.loads((EXAMPLES / "denoising.ipynb").read_text())
-    namespace = {"__name__": "__main__"}
-    for cell in (cell for cell in notebook["cells"] if cell["cell_type"] == "code"):
-        body = ast.parse("".join(cell["source"])).body
-        last = body.pop() if isinstance(body[-1], ast.Expr) else None
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(compile(ast.Module(body, []), "notebook", "exec"), namespace)
-            value = last and eval(compile(ast.Expression(last.value), "notebook", "eval"), namespace)
-        for output in cell["outputs"]:
-            if output["output_type"] == "stream":
-                assert printed.getvalue() == "".join(output["text"])
-            elif output["output_type"] == "execute_result":
-                assert repr(value) == "".join(output["data"]["text/plain"])
+    run_notebook("denoising")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import denoising_samples
 import numpy as np
 import pytest
+import shipped
 from dndarray.nn import load_weights
 
 import dndarray as dnd
@@ -18,11 +18,7 @@ COMM = dnd.get_comm()
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    path = Path(__file__).parents[2] / "examples" / "denoising_train.py"
-    spec = importlib.util.spec_from_file_location("denoising_train", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return shipped.example("denoising_train")
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import h5py
 import numpy as np
 import pytest
+import shipped
 from PIL import Image
 
 import dndarray as dnd
@@ -18,11 +18,7 @@ RANK = dnd.get_comm().rank
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    path = Path(__file__).parents[2] / "examples" / "photo_palette.py"
-    spec = importlib.util.spec_from_file_location("photo_palette", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return shipped.example("photo_palette")
 
 
 @pytest.fixture

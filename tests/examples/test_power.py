@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import importlib.util
-import io
-import json
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pandapower
 import pytest
 from power_samples import net, solved
+from shipped import example, run_notebook
 
 import dndarray as dnd
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 RANK = dnd.get_comm().rank
-
-
-def example(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def run(name: str, *arguments: object) -> object:
@@ -83,17 +68,4 @@ def test_series(capsys, shared_path):
 @pytest.mark.slow
 def test_the_notebook():
     pytest.importorskip("matplotlib").use("agg")
-    cells = [c for c in json.loads((EXAMPLES / "power.ipynb").read_text())["cells"] if c["cell_type"] == "code"]
-    namespace = {"__name__": "__main__"}
-    for cell in cells:
-        code = "".join(cell["source"])
-        body = ast.parse(code).body
-        last = body.pop() if isinstance(body[-1], ast.Expr) else None
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(compile(ast.Module(body, []), "notebook", "exec"), namespace)
-            value = last and eval(compile(ast.Expression(last.value), "notebook", "eval"), namespace)
-        for output in cell["outputs"]:
-            if output["output_type"] == "stream":
-                assert printed.getvalue() == "".join(output["text"])
-            elif output["output_type"] == "execute_result":
-                assert repr(value) == "".join(output["data"]["text/plain"])
+    run_notebook("power")

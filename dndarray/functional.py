@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .array import DNDarray, own, same_comm, wrap
+from .array import DNDarray, same_comm, wrap
 from .broadcasting import common_layout, operand_layout
-from .collectives import all_reduce, use_in_split
+from .collectives import use_in_split
 from .communication import Communicator
 from .elementwise import as_operand
 from .errors import agreed
@@ -23,7 +23,7 @@ from .manipulation import beside, expand_dims, moveaxis
 from .redistribution import move
 from .types import numpy_dtype
 
-__all__ = ["apply_along_axis", "apply_over_axes", "map_blocks", "sum_blocks", "vectorize", "vmap"]
+__all__ = ["apply_along_axis", "apply_over_axes", "vectorize", "vmap"]
 
 
 def _to_numpy(x: DNDarray, local: Tensor) -> np.ndarray:
@@ -297,180 +297,3 @@ def vmap(
 def _over(batch: Layout, shape: Sequence[int], axis: int) -> Layout:
     """The layout of an array of `shape` that is dealt out along `axis` as the batch is."""
     return Layout(shape, batch.grid, tuple(None if a is None else axis for a in batch.axes), batch.counts)
-
-
-def map_blocks(func: Callable[..., Any], *arrays: Any, shared: Sequence[Any] = (), size: int | None = None) -> Any:
-    """Apply a function to blocks along the last axis, each process to those of its own part.
-
-    For what is independent along that axis: nothing is sent, and a block that fits into a processor's cache is computed
-    several times faster than all of an array step by step.
-
-    Parameters
-    ----------
-    func : callable
-        `func(*shared, *blocks)` takes arrays that no other process knows of, and returns one, or a tuple of them, whose
-        last axis is as long as the blocks'. It is called at least once, if need be with empty blocks.
-    *arrays : array_like
-        Of one length along the last axis. The first that is dealt out along it says how; the others are redistributed
-        where they are not dealt out likewise.
-    shared : sequence of array_like
-        What every block needs all of.
-    size : int, optional
-        How long a block is at most; by default all of the process's part.
-
-    Returns
-    -------
-    DNDarray or tuple of them
-        Dealt out along the last axis as the arrays are.
-
-    Communication: one small collective, to agree on shapes and errors. Differentiable; the gradient of what is shared
-    takes one all-reduce each.
-
-    >>> import dndarray as dnd
-    >>> map_blocks(lambda x: x - x.mean(axis=0), dnd.array([[0.0, 1, 2], [3, 4, 5]], split=1), size=2).tolist()
-    [[-1.5, -1.5, -1.5], [1.5, 1.5, 1.5]]
-    """
-    operands, whole = [as_operand(x) for x in arrays], [as_operand(x) for x in shared]
-    comm = same_comm([*operands, *whole])
-    if not operands or len({x.shape[-1:] for x in operands}) != 1 or not operands[0].ndim:
-        raise ValueError(f"arrays of shapes {[x.shape for x in operands]} have no last axis of one length")
-    if size is not None and size < 1:
-        raise ValueError(f"`size` (={size}) must be 1 or more, or None")
-    dealt = next((x.layout for x in operands if x.ndim - 1 in x.layout.axes), operands[0].layout.replicated())
-
-    def along_last(shape: tuple[int, ...]) -> Layout:
-        axes = [len(shape) - 1 if a == dealt.ndim - 1 else None for a in dealt.axes]
-        return Layout(shape, dealt.grid, tuple(axes), dealt.counts)
-
-    parts = [move(x.larray, x.layout, along_last(x.shape), comm) for x in operands]
-    g = dealt.grid_axis(dealt.ndim - 1)
-    rest: list[DNDarray] = []
-    for x in whole:
-        tensor = move(x.larray, x.layout, x.layout.replicated(), comm)
-        rest.append(own(tensor if g is None else use_in_split(tensor, comm.along(dealt.grid, (g,)))))
-    n = parts[0].shape[-1]
-    found: list[tuple[DNDarray, ...]] = []
-    with agreed(comm):
-        for start in range(0, max(n, 1), size or max(n, 1)):
-            blocks = [own(t[..., start : start + (size or n)]) for t in parts]
-            result = func(*rest, *blocks)
-            found.append(result if isinstance(result, tuple) else (result,))
-        if any(not x.ndim for row in found for x in row):
-            raise ValueError("the function must give arrays whose last axis is the block's, not numbers")
-        tensors = [torch.cat([x.larray for x in column], -1) for column in zip(*found, strict=True)]
-        if any(t.shape[-1] != n for t in tensors):
-            raise ValueError(f"the function must give arrays whose last axis is the block's, of {n} in all")
-    results = tuple(wrap(t, along_last((*t.shape[:-1], operands[0].shape[-1])), comm) for t in tensors)
-    return results if isinstance(result, tuple) else results[0]
-
-
-_CACHED = 2**21
-"""Bytes of a block, in float64, that stay in a processor's cache while something is computed of them."""
-
-
-def sum_blocks(func: Callable[..., Any], *arrays: Any, shared: Sequence[Any] = (), size: int | None = None) -> Any:
-    """Add up what a function makes of blocks of samples, over all blocks of all processes.
-
-    For statistics of many samples in bounded memory: moments, Gram matrices, histograms, curves of risks. A block can
-    be converted to a wider type, or compared with many thresholds, where all of the array could not.
-
-    Parameters
-    ----------
-    func : callable
-        `func(*shared, *blocks)` takes arrays that no other process knows of, of shape (samples, features) each, and
-        returns one, or a tuple of them, of a shape and type that do not depend on the number of samples. It is called
-        at least once, if need be with no samples, and must not raise on one process alone.
-    *arrays : array_like, tuple of DNDarrays, or list of these
-        Of shape (..., features), alike but for the last axis: a sample for each index of the axes before it. They
-        are redistributed where they are not dealt out as the first that is dealt out. Tuples, of one length, are the
-        pieces of one set of samples. Lists, of one length, are several sets.
-    shared : sequence of array_like, or of lists of DNDarrays
-        What every block needs all of; a list has one for each set.
-    size : int, optional
-        How many samples a block has at most; by default what stays in a processor's cache.
-
-    Returns
-    -------
-    DNDarray or tuple of them, or a list of these, one for each set
-        The sums, on every process.
-
-    Communication: one all-reduce of all results of all sets, in their common type, if an axis is split; one
-    redistribution of an array that is split along the last axis. Differentiable; the gradient of what is shared takes
-    one all-reduce each.
-
-    >>> import dndarray as dnd
-    >>> x = dnd.array([[1.0, 2], [3, 4], [5, 6]], split=0)
-    >>> sum_blocks(lambda block: block.T @ block, x).tolist()
-    [[35.0, 44.0], [44.0, 56.0]]
-    """
-    if size is not None and size < 1:
-        raise ValueError(f"`size` (={size}) must be 1 or more, or None")
-    lengths = {len(x) for x in (*arrays, *shared) if _holds_arrays(x, list)}
-    if len(lengths) > 1:
-        raise ValueError(f"lists of sets must be of one length, not {sorted(lengths)}")
-    partial: list[_Sums] = []
-    for i in range(max(lengths, default=1)):
-        own_arrays, own_shared = ([x[i] if _holds_arrays(x, list) else x for x in given] for given in (arrays, shared))
-        partial.append(_set_sums(func, own_arrays, own_shared, size))
-    layouts, comm = [layout for _, layout, _ in partial], partial[0][2]
-    dealt = {tuple(g for g, a in enumerate(x.axes) if a is not None) for x in layouts}
-    if len(dealt) > 1 or len({x.grid for x in layouts}) > 1:
-        raise ValueError(f"all sets must be dealt out over the same axes of one grid, not as {layouts}")
-    along = comm.along(layouts[0].grid, dealt.pop())
-    joined = all_reduce(torch.cat([x.larray.reshape(-1) for (_, total), _, _ in partial for x in total]), along)
-    sums, start = [], 0
-    for (is_tuple, total), layout, _ in partial:
-        row = []
-        for x in total:
-            tensor = joined[start : start + x.size].reshape(x.shape).to(x.dtype)
-            row.append(wrap(tensor, Layout(x.shape, layout.grid), comm))
-            start += x.size
-        sums.append(tuple(row) if is_tuple else row[0])
-    return sums if lengths else sums[0]
-
-
-def _holds_arrays(x: Any, kind: Any) -> bool:
-    """Whether it is a list, or a tuple, of arrays, or of tuples of them, rather than the elements of one."""
-    return isinstance(x, kind) and bool(x) and all(isinstance(i, DNDarray) or _holds_arrays(i, tuple) for i in x)
-
-
-_Sums = tuple[tuple[bool, list[DNDarray]], Layout, Communicator]
-"""What a function makes of a process's blocks (and whether that is a tuple), how these lie, and where."""
-
-
-def _set_sums(func: Callable[..., Any], arrays: Sequence[Any], shared: Sequence[Any], size: int | None) -> _Sums:
-    """The sums of one set of samples, which may lie in pieces."""
-    lengths = {len(x) if _holds_arrays(x, tuple) else 0 for x in arrays}
-    if lengths == {0}:
-        return _partial_sums(func, arrays, shared, size)
-    if len(lengths) > 1:
-        raise ValueError(f"arrays in pieces must be in as many, not {sorted(lengths)}")
-    (is_tuple, total), layout, comm = _partial_sums(func, [x[0] for x in arrays], shared, size)
-    for i in range(1, lengths.pop()):
-        (_, more), _, _ = _partial_sums(func, [x[i] for x in arrays], shared, size)
-        total = [a + b for a, b in zip(total, more, strict=True)]
-    return (is_tuple, total), layout, comm
-
-
-def _partial_sums(func: Callable[..., Any], arrays: Sequence[Any], shared: Sequence[Any], size: int | None) -> _Sums:
-    operands, whole = [as_operand(x) for x in arrays], [as_operand(x) for x in shared]
-    comm = same_comm([*operands, *whole])
-    if not operands or not operands[0].ndim or len({x.shape[:-1] for x in operands}) != 1:
-        raise ValueError(f"arrays of shapes {[x.shape for x in operands]} must be alike in all axes but the last")
-    last = operands[0].ndim - 1
-    layout = next((x.layout for x in operands if x.layout.is_dealt), operands[0].layout).whole_along(last)
-    along = comm.along(layout.grid, [g for g, a in enumerate(layout.axes) if a is not None])
-    parts = []
-    for x in operands:
-        target = Layout(x.shape, layout.grid, layout.axes, layout.counts)
-        part = move(x.larray, x.layout, target, comm)
-        parts.append(part.reshape(math.prod(part.shape[:-1]), x.shape[-1]))
-    rest = [own(use_in_split(move(x.larray, x.layout, x.layout.replicated(), comm), along)) for x in whole]
-    step = size or max(_CACHED // 8 // max(sum(x.shape[-1] for x in operands), 1), 1)
-    result: Any
-    total: list[DNDarray] = []
-    for start in range(0, max(parts[0].shape[0], 1), step):
-        result = func(*rest, *(own(part[start : start + step]) for part in parts))
-        found = list(result) if isinstance(result, tuple) else [result]
-        total = [a + b for a, b in zip(total, found, strict=True)] if total else found
-    return (isinstance(result, tuple), total), layout, comm

@@ -66,6 +66,7 @@ TITLES = {
     "stencils": "Stencils",
     "polynomials": "Polynomials",
     "functional": "Functions of your own",
+    "blocks": "Functions of samples, block by block",
     "bits": "Packed bits",
     "printing": "Printing",
     "types": "Types",

@@ -10,7 +10,7 @@ from typing import Any
 
 import dndarray as dnd
 from dndarray import DNDarray
-from dndarray.functional import map_blocks
+from dndarray.blocks import map_blocks
 from dndarray.sparse import SparseArray, diags_array
 from dndarray.sparse.linalg import Factors, splu
 

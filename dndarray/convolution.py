@@ -30,7 +30,7 @@ from .collectives import needs_grad, use_in_split
 from .elementwise import FUNCTIONS, as_operand
 from .four_step import fast_length
 from .layout import Layout
-from .overlap import parts, read
+from .overlap import offsets_along, read
 from .redistribution import move
 from .types import STORED_ONLY, kind, result_type, wide_of
 
@@ -75,8 +75,8 @@ def convolve_spans(x: DNDarray, kernel: DNDarray, spans: Spans, method: str = "a
     for axis, (start, _) in spans.items():
         # Element i of the full convolution needs elements i - taps + 1 to i.
         taps = kernel.shape[axis]
-        offsets, _ = parts(layout, axis, comm.rank)
-        needed = [(u + start - taps + 1, v + start) if u < v else (1 - taps, 0) for u, v in pairwise(offsets)]
+        shares = pairwise(offsets_along(layout, axis))
+        needed = [(u + start - taps + 1, v + start) if u < v else (1 - taps, 0) for u, v in shares]
         tensor, leads[axis], _ = read(tensor, x.layout, axis, needed, comm)
     return wrap(_local(tensor, weights, leads, layout.lshape(comm.rank), method), layout, comm)
 

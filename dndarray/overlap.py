@@ -12,7 +12,7 @@ from .collectives import all_to_all
 from .communication import Communicator
 from .layout import Layout
 
-__all__ = ["overlapping", "parts", "read"]
+__all__ = ["offsets_along", "overlapping", "parts", "read"]
 
 
 def overlapping(
@@ -44,14 +44,17 @@ def overlapping(
     return torch.cat([arrived.narrow(axis, 0, lead), own, arrived.narrow(axis, lead, rest)], axis)
 
 
-def parts(layout: Layout, axis: int, rank: int) -> tuple[Sequence[int], int]:
+def offsets_along(layout: Layout, axis: int) -> tuple[int, ...]:
+    """Where along `axis` each part begins, and at last the end."""
+    g = layout.grid_axis(axis)
+    offsets = None if g is None else layout.offsets[g]
+    return (0, layout.shape[axis]) if offsets is None else offsets
+
+
+def parts(layout: Layout, axis: int, rank: int) -> tuple[tuple[int, ...], int]:
     """Where along `axis` each part begins, and at last the end; and which one `rank` holds."""
     g = layout.grid_axis(axis)
-    if g is None:
-        return (0, layout.shape[axis]), 0
-    offsets = layout.offsets[g]
-    assert offsets is not None
-    return offsets, layout.grid.coordinates(rank)[g]
+    return offsets_along(layout, axis), 0 if g is None else layout.grid.coordinates(rank)[g]
 
 
 def read(

@@ -19,6 +19,8 @@ from .collectives import all_to_all
 from .communication import ALONE, Communicator
 from .elementwise import as_operand
 from .layout import Layout, normalize_axes
+from .overlap import offsets_along
+from .types import STORED_ONLY
 from .unsigned import moved
 
 __all__ = ["overlap_add", "stencil"]
@@ -104,6 +106,15 @@ def _plan(offsets: tuple[int, ...], rank: int, before: int, after: int, boundary
     )
 
 
+def _plan_along(
+    layout: Layout, axis: int, comm: Communicator, radius: tuple[int, int], boundary: str
+) -> tuple[_Plan, Communicator]:
+    """The plan of this process, and between whom it is."""
+    g = layout.grid_axis(axis)
+    along = ALONE if g is None else comm.along(layout.grid, (g,))
+    return _plan(offsets_along(layout, axis), along.rank, *radius, boundary), along
+
+
 def neighbourhoods(
     tensors: Sequence[Tensor],
     layout: Layout,
@@ -117,9 +128,7 @@ def neighbourhoods(
 
     Communication: one all-to-all for all of them; none if `axis` is not split.
     """
-    g = layout.grid_axis(axis)
-    comm = ALONE if g is None else comm.along(layout.grid, (g,))
-    plan = _plan(_offsets(layout, axis), comm.rank, *radius, boundary)
+    plan, comm = _plan_along(layout, axis, comm, radius, boundary)
     device = tensors[0].device
     outgoing = [moved(torch.index_select, t.movedim(axis, 0), 0, plan.outgoing.to(device)) for t in tensors]
     together = torch.stack(outgoing, 1) if len(tensors) > 1 else outgoing[0].unsqueeze(1)
@@ -137,16 +146,13 @@ def _add_back(
 ) -> Tensor:
     """The adjoint of `neighbourhoods`, of their concatenation: what stands before and after this process's part along
     `axis` is added to where it comes from. Communication: one all-to-all; none if `axis` is not split."""
-    g = layout.grid_axis(axis)
-    comm = ALONE if g is None else comm.along(layout.grid, (g,))
-    offsets = _offsets(layout, axis)
-    plan = _plan(offsets, comm.rank, *radius, boundary)
+    plan, along = _plan_along(layout, axis, comm, radius, boundary)
     device, (start, length) = tensor.device, plan.own
     left, own, right = tensor.movedim(axis, 0).split([len(plan.left), length, len(plan.right)])
     pool = own.new_zeros((sum(plan.receives) + 1, *own.shape[1:]))
     pool = pool.index_add(0, plan.left.to(device), left).index_add(0, plan.right.to(device), right)
-    back = all_to_all(pool[:-1], plan.receives, plan.sends, comm)
-    result = own.new_zeros((offsets[comm.rank + 1] - offsets[comm.rank], *own.shape[1:]))
+    back = all_to_all(pool[:-1], plan.receives, plan.sends, along)
+    result = own.new_zeros((layout.lshape(comm.rank)[axis], *own.shape[1:]))
     result = result.index_add(0, torch.arange(start, start + length, device=device), own)
     return result.index_add(0, plan.outgoing.to(device), back).movedim(0, axis)
 
@@ -155,16 +161,11 @@ def _shrunk(layout: Layout, axes: Sequence[int], radii: Sequence[tuple[int, int]
     """The layout of what has a whole neighbourhood; that of the array but for 'valid'."""
     shape, counts = list(layout.shape), {}
     for axis, (before, after), rule in zip(axes, radii, rules, strict=True):
-        offsets = _offsets(layout, axis)
+        offsets = offsets_along(layout, axis)
         outputs = [_outputs(offsets, r, before, after, rule) for r in range(len(offsets) - 1)]
         counts[axis] = [stop - start for start, stop in outputs]
         shape[axis] = sum(counts[axis])
     return layout.derive(shape, range(layout.ndim), counts)
-
-
-def _offsets(layout: Layout, axis: int) -> tuple[int, ...]:
-    g = layout.grid_axis(axis)
-    return (0, layout.shape[axis]) if g is None else layout.offsets[g]  # type: ignore[return-value]
 
 
 def per_axis(value: Any, count: int, name: str) -> list[Any]:
@@ -239,7 +240,7 @@ def stencil(
     over, radii, rules = _reaches(x, axes, radius, boundary)
     local = _extended(x, over, radii, rules, cval)
     layout = _shrunk(x.layout, over, radii, rules) if "valid" in rules else x.layout
-    result = fn(local)
+    result = _tensor_from(fn, local)
     if local.requires_grad and not result.numel() and result.is_floating_point():
         result = result + local.reshape(-1)[:0].sum()  # what was made of nothing has its part in going backward
     if result.ndim == x.ndim:
@@ -288,7 +289,9 @@ def overlap_add(
     x = as_operand(x)
     over, radii, rules = _reaches(x, axes, radius, boundary)
     extended = _extended(x, over, radii, rules, cval)
-    result = fn(extended)
+    result = _tensor_from(fn, extended)
+    if result.dtype in STORED_ONLY:
+        raise TypeError(f"{result.dtype} cannot be added up: `fn` must return another type, torch.int64 say")
     if result.shape[: x.ndim] != extended.shape:
         raise ValueError(
             f"`fn` must return shape {tuple(extended.shape)}, be it with further axes, for an extended part of that "
@@ -313,11 +316,23 @@ def _reaches(
     return over, radii, rules
 
 
+def _tensor_from(fn: Callable[[Tensor], Tensor], local: Tensor) -> Tensor:
+    result = fn(local)
+    if not isinstance(result, Tensor):
+        raise TypeError(f"`fn` must return a torch tensor, as it gets one, not a {type(result).__name__}")
+    return result
+
+
 def _extended(
     x: DNDarray, over: Sequence[int], radii: Sequence[tuple[int, int]], rules: Sequence[str], cval: Any
 ) -> Tensor:
     """This process's part with its neighbourhood."""
     local = x.larray
+    if "constant" in rules:
+        try:
+            local.new_full((), cval)
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(f"`cval` (={cval!r}) is no element of an array of {x.dtype}: convert it") from error
     for axis, reach, rule in zip(over, radii, rules, strict=True):
         if any(reach):
             (pieces,) = neighbourhoods([local], x.layout, axis, x.comm, reach, rule, cval)

@@ -107,6 +107,15 @@ def test_errors_say_what_to_do() -> None:
         dnd.stencil(x, lambda t: t, (1, 2, 3))
     with pytest.raises(ValueError, match="`fn` must return shape"):
         dnd.stencil(x, lambda t: t, 1)
+    with pytest.raises(TypeError, match="`fn` must return a torch tensor, .* not a ndarray"):
+        dnd.stencil(x, lambda t: t.numpy()[1:-1, 1:-1], 1)
+    with pytest.raises(TypeError, match="`fn` must return a torch tensor, .* not a NoneType"):
+        dnd.overlap_add(x, lambda t: None, 1)
+    with pytest.raises(TypeError, match=r"torch.uint16 cannot be added up"):
+        dnd.overlap_add(x.astype("uint16"), torch.clone, 1)
+    for value, cval in ((x, 1j), (x.astype(int), np.nan), (x, "0")):
+        with pytest.raises(ValueError, match="`cval` .* is no element of an array of"):
+            dnd.stencil(value, lambda t: t[1:-1, 1:-1], 1, "constant", cval)
     with pytest.raises(ValueError, match=r"`mode` \(='even'\) must be one of reflect"):
         dnd.ndimage.sobel(x, mode="even")
     with pytest.raises(ValueError, match="`origin`"):

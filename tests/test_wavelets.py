@@ -119,6 +119,14 @@ def test_coefficients_in_other_layouts() -> None:
     close(dnd.signal.waverec2(mixed, "db2"), pywt.waverec2(theirs, "db2", MODE))
 
 
+@pytest.mark.parametrize("missing", [(0,), (1,), (2,), (0, 2), (1, 2)])
+def test_missing_coefficients_are_zero(missing: tuple[int, ...]) -> None:
+    theirs = pywt.wavedec(RNG.normal(size=12), "db2", MODE, 2)
+    ours = [None if i in missing else dnd.array(c, split=0) for i, c in enumerate(theirs)]
+    theirs = [0 * c if i in missing else c for i, c in enumerate(theirs)]
+    close(dnd.signal.waverec(ours, "db2"), pywt.waverec(theirs, "db2", MODE))
+
+
 def test_gradients_are_the_adjoint() -> None:
     value, weight = RNG.normal(size=(2, 13, 6))
     x = dnd.array(value, split=0).requires_grad_()

@@ -21,7 +21,7 @@ from ..collectives import needs_grad
 from ..communication import Communicator
 from ..layout import Layout
 from ..memory import fresh
-from ..overlap import parts
+from ..overlap import offsets_along
 from ..stencils import neighbourhoods
 
 __all__ = ["Filters", "decompose_axis", "doubled", "is_doubled", "reconstruct_axis"]
@@ -209,22 +209,21 @@ class _Synthesis(torch.autograd.Function):
 
 
 def halved(layout: Layout, axis: int) -> Layout:
-    offsets, _ = parts(layout, axis, 0)
-    halves = [(o + 1) // 2 for o in offsets]
+    halves = [(o + 1) // 2 for o in offsets_along(layout, axis)]
     shape = [halves[-1] if a == axis else n for a, n in enumerate(layout.shape)]
     return layout.derive(shape, range(layout.ndim), {axis: [v - u for u, v in pairwise(halves)]})
 
 
 def doubled(layout: Layout, axis: int) -> Layout:
-    offsets, _ = parts(layout, axis, 0)
     shape = [2 * n if a == axis else n for a, n in enumerate(layout.shape)]
-    return layout.derive(shape, range(layout.ndim), {axis: [2 * (v - u) for u, v in pairwise(offsets)]})
+    counts = [2 * (v - u) for u, v in pairwise(offsets_along(layout, axis))]
+    return layout.derive(shape, range(layout.ndim), {axis: counts})
 
 
 def is_doubled(target: Layout, layout: Layout, axis: int) -> bool:
     """Whether the signals of coefficients in `layout` can be computed where `target` wants them: samples 2k and 2k + 1
     with coefficient k, but where a part ends with 2k; the last sample may be left out."""
-    samples, coefficients = (pairwise(parts(of, axis, 0)[0]) for of in (target, layout))
+    samples, coefficients = (pairwise(offsets_along(of, axis)) for of in (target, layout))
     apart = all(u < v or s == t for (s, t), (u, v) in zip(samples, coefficients, strict=True))
     return apart and halved(target, axis) is layout
 
@@ -253,8 +252,7 @@ def reconstruct_axis(
 ) -> list[Tensor]:
     """The signals, in `target`, of approximations and details, which come one after another; see `is_doubled`."""
     more = filters.taps // 4
-    offsets, _ = parts(target, axis, 0)
-    shifted = any(o % 2 for o in offsets[:-1])
+    shifted = any(o % 2 for o in offsets_along(target, axis)[:-1])
     extended = neighbourhoods(tensors, layout, axis, comm, (more + shifted, more), "wrap")
     start, stop = target.box(comm.rank)[axis]
     count = (stop + 1) // 2 - start // 2 if stop > start else 0

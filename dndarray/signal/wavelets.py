@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from ..array import DNDarray, same_comm, wrap
+from ..creation import zeros_like
 from ..elementwise import as_operand
 from ..indexing import getitem
 from ..layout import Layout, normalize_axes
@@ -296,7 +297,8 @@ def wavedecn(data: Any, wavelet: Any, mode: Any = "periodization", level: int | 
 def waverecn(coeffs: Sequence[Any], wavelet: Any, mode: Any = "periodization", axes: Any = None) -> DNDarray:
     """The signal of coefficients as from `wavedecn`: its inverse, of an even number of samples.
 
-    The result lies with the coefficients: samples 2k and 2k + 1 where coefficient k of the first level does.
+    What is missing, or None, counts as zero. The result lies with the coefficients: samples 2k and 2k + 1 where
+    coefficient k of the first level does.
 
     Communication: as `wavedecn`, and an exchange for coefficients that do not lie as the others of their level do.
     """
@@ -305,7 +307,10 @@ def waverecn(coeffs: Sequence[Any], wavelet: Any, mode: Any = "periodization", a
         raise ValueError("`coeffs` must hold an approximation, and a dict of details for each level")
     details = [_bands(level) for level in coeffs[1:]]
     beside = next(((v.comm, v.device) for level in details for v in level.values()), (None, None))
-    x = as_operand(coeffs[0], *beside)
+    first = coeffs[0]
+    if first is None and details and details[0]:
+        first = zeros_like(next(iter(details[0].values())))
+    x = as_operand(first, *beside)
     if not details:
         return x
     axes = _distinct(axes, x.ndim)

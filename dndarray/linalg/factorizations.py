@@ -181,10 +181,10 @@ def tall_qr(x: DNDarray) -> tuple[DNDarray, DNDarray]:
     return wrap(q, layout, x.comm), wrap(r, Layout((n, n), layout.grid), x.comm)
 
 
-def is_tall(x: DNDarray) -> bool:
-    """Whether the triangles of all processes together are smaller than each process's part."""
-    m, n = x.shape
-    return m >= 2 * n * x.comm.size
+def is_tall(m: int, n: int, processes: int) -> bool:
+    """Whether each process has twice as many rows of an m x n matrix as there are columns, or more: `tall_qr` then
+    costs less than to eliminate block by block."""
+    return m >= 2 * n * processes
 
 
 def _blocked_qr(x: DNDarray, mode: str, of_q: Any, of_r: Any) -> Any:
@@ -277,7 +277,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 
 def _distributed_qr(x: DNDarray, mode: str, of_q: Any, of_r: Any) -> Any:
     m, n = x.shape
-    if mode in ("reduced", "r") and is_tall(x):
+    if mode in ("reduced", "r") and is_tall(m, n, x.comm.size):
         q, r = tall_qr(x)
         r = place(r, x.layout, of_r)
         return r if mode == "r" else QRResult(place(q, x.layout, of_q), r)

@@ -84,7 +84,7 @@ def _hermitian_part(x: DNDarray) -> DNDarray:
 def _unitary(x: DNDarray) -> DNDarray:
     """U of matrices with at least as many rows as columns."""
     if is_distributed_matrix(x) and x.shape[1] > spectral.SMALL:
-        if is_tall(x):
+        if is_tall(x.shape[0], x.shape[1], x.comm.size):
             q, r = tall_qr(x)
             return q @ _unitary(_rows_dealt(r))
         u = _iterated(_rows_dealt(x))

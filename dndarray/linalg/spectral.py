@@ -12,15 +12,13 @@ import torch
 from torch import Tensor
 
 from ..along_axis import take_along_axis
-from ..array import DNDarray, wrap
+from ..array import DNDarray
 from ..collectives import needs_grad
 from ..diagonals import eye
 from ..elementwise import FUNCTIONS
-from ..layout import Layout
-from ..redistribution import move
 from .adjoints import Arrays, differentiable
 from .condensed import hermitian_eigh, svd_by_qr, tall_svd
-from .factorizations import tall_qr
+from .factorizations import is_tall, tall_qr
 from .matrices import (
     adjoint,
     as_matrices,
@@ -34,9 +32,6 @@ __all__ = ["eig", "eigh", "eigvals", "eigvalsh", "svd", "svdvals"]
 
 SMALL = 128
 """Up to this order a matrix is brought to every process: as much as one panel of a larger one."""
-
-TALL = 2
-"""From so many times more rows than columns on each process on the R of a QR decomposition is taken apart."""
 
 
 class EigResult(NamedTuple):
@@ -146,11 +141,7 @@ def _is_blocked(x: DNDarray, full: bool) -> bool:
     if not is_distributed_matrix(x) or 0 in x.shape:
         return False
     m, n = max(x.shape), min(x.shape)
-    return m > SMALL or (not full and _is_tall(m, n, x))
-
-
-def _is_tall(m: int, n: int, x: DNDarray) -> bool:
-    return m >= TALL * n * x.comm.size
+    return m > SMALL or (not full and is_tall(m, n, x.comm.size))
 
 
 def _tall(x: DNDarray, full: bool) -> tuple[DNDarray, ...]:
@@ -162,12 +153,11 @@ def _tall_svd(x: DNDarray, full: bool, vectors: bool) -> tuple[DNDarray, ...]:
     m, n = x.shape
     if full or 3 * m < 5 * n:
         return tall_svd(x, full, vectors)
-    if not _is_tall(m, n, x):
+    if not is_tall(m, n, x.comm.size):
         return svd_by_qr(x, vectors)
     q, r = tall_qr(x)
     if n > 2 * SMALL:
-        layout = Layout(r.shape, x.comm.grid, 0)
-        s, *factors = tall_svd(wrap(move(r.larray, r.layout, layout, r.comm), layout, r.comm), False, vectors)
+        s, *factors = tall_svd(r, False, vectors)
         return (s, q @ factors[0], factors[1]) if vectors else (s,)
     if not vectors:
         return (each(r, lambda t: torch.linalg.svdvals(check_finite(t)), (None,)),)

@@ -35,6 +35,8 @@ from .along_axis import take_along_axis as take_along_axis
 from .array import DNDarray as DNDarray
 from .bits import packbits as packbits
 from .bits import unpackbits as unpackbits
+from .blocks import map_blocks as map_blocks
+from .blocks import sum_blocks as sum_blocks
 from .broadcasting import broadcast_shapes as broadcast_shapes
 from .communication import Communicator as Communicator
 from .communication import get_comm as get_comm
@@ -85,8 +87,6 @@ from .errors import DistributedArrayError as DistributedArrayError
 from .errors import MismatchError as MismatchError
 from .functional import apply_along_axis as apply_along_axis
 from .functional import apply_over_axes as apply_over_axes
-from .functional import map_blocks as map_blocks
-from .functional import sum_blocks as sum_blocks
 from .functional import vectorize as vectorize
 from .functional import vmap as vmap
 from .gathering import argwhere as argwhere
@@ -841,7 +841,6 @@ def nanargmin(
 def nanmax(
     x: ArrayLike,
     axis: Axis = None,
-    dtype: DTypeLike = None,
     out: DNDarray | None = None,
     keepdims: builtins.bool = False,
     initial: complex | None = None,
@@ -863,7 +862,6 @@ def nanmean(
 def nanmin(
     x: ArrayLike,
     axis: Axis = None,
-    dtype: DTypeLike = None,
     out: DNDarray | None = None,
     keepdims: builtins.bool = False,
     initial: complex | None = None,

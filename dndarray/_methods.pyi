@@ -233,8 +233,10 @@ class Methods:
         """|x1 - x2| <= atol + rtol |x2|, element by element. Communication: as the elementwise family."""
     def allclose(self, x2: ArrayLike, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
         """Whether all elements are close (`isclose`), on every process. Communication: one all-reduce if they are split."""
-    def nan_to_num(self, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> DNDarray:
-        """NaN and infinities replaced by numbers, by default zero and the largest finite ones. Local."""
+    def nan_to_num(
+        self, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None, *, copy: bool = True
+    ) -> DNDarray:
+        """NaN and infinities replaced by numbers, by default zero and the largest finite ones; in place without `copy`."""
     def sum(
         self,
         axis: Axis = None,

@@ -186,13 +186,13 @@ class DNDarray(Methods):
         source = self.larray.real if self.dtype.is_complex and not target.is_complex else self.larray
         return DNDarray(source.to(target, copy=copy), self.layout, self.comm)
 
-    def view(self, dtype: Any) -> DNDarray:
-        """The same memory read as another dtype, as in `numpy.ndarray.view`; of another width, along the last axis.
+    def view(self, dtype: Any = None) -> DNDarray:
+        """The same memory, read as another dtype, as in `numpy.ndarray.view`; of another width, along the last axis.
 
         Local; a copy for another width where a part has gaps in memory. ValueError if a process's part of the last
         axis is no whole number of the new elements.
         """
-        target, axis, width = as_dtype(dtype), self.ndim - 1, self.itemsize
+        target, axis, width = as_dtype(self.dtype if dtype is None else dtype), self.ndim - 1, self.itemsize
         if target.itemsize == width:
             return DNDarray(self.larray.view(target), self.layout, self.comm)
         if not self.ndim:
@@ -274,14 +274,22 @@ class DNDarray(Methods):
             raise ValueError(f"the truth of an array of shape {self.shape} is ambiguous; use x.any() or x.all()")
         return bool(self.item())
 
+    def _number(self) -> Any:
+        if self.size != 1:
+            raise TypeError(f"only an array of one element becomes a Python number, not one of shape {self.shape}")
+        return self.item()
+
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._number())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._number())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._number())
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return round(self._number(), ndigits)
 
     def __index__(self) -> int:
         if self.ndim or kind(self.dtype) != 1:

@@ -21,7 +21,7 @@ from .device import get_device
 from .layout import Layout
 from .redistribution import move
 from .types import STORED_ONLY, TYPES, as_dtype, can_cast, floating_of, isdtype, kind, result_type
-from .ufuncs import NEGATIVE_POWER, OPS, Op
+from .ufuncs import NEGATIVE_POWER, OPS, ORDERED, Op
 from .unsigned import on_stand_ins
 
 __all__ = ["FUNCTIONS", "apply", "as_operand", "check_exponents", "check_range", "compute_type", "run", "store"]
@@ -56,7 +56,8 @@ def as_operand(value: Any, comm: Communicator | None = None, device: torch.devic
         tensor = torch.from_numpy(array)
     elif isinstance(value, _SCALARS):
         chosen = torch.uint64 if type(value) is int and value > torch.iinfo(torch.int64).max else None
-        check_range(value, chosen or torch.int64)
+        if type(value) is int:
+            check_range(value, chosen or torch.int64)
         tensor = torch.tensor(value, dtype=chosen)
     elif isinstance(value, (list, tuple)):
         array = np.asarray(value)
@@ -81,8 +82,8 @@ def compute_type(op_kind: str, name: str, operands: Sequence[Any]) -> torch.dtyp
         return torch.int8 if common is torch.bool else common
     if op_kind == "signed" and common is torch.bool:
         raise TypeError(f"{name} takes numbers, not bools; use logical_not, logical_xor or astype")
-    if op_kind == "real" and common.is_complex:
-        raise TypeError(f"{name} takes real numbers, not {common}")
+    if common.is_complex and (op_kind == "real" or name in ORDERED):
+        raise TypeError(f"{name} takes real numbers, not {common}; take real parts or absolute values")
     if op_kind in ("float", "real"):
         return floating_of(common)
     if op_kind == "divide":
@@ -95,8 +96,13 @@ def compute_type(op_kind: str, name: str, operands: Sequence[Any]) -> torch.dtyp
 
 
 def check_range(scalar: Any, dtype: torch.dtype) -> None:
-    """An OverflowError if an integer is none of this integer type, where torch would wrap it around or refuse it."""
-    if type(scalar) is int and kind(dtype) == 1:
+    """An OverflowError if an integer is none of this integer type, where torch would wrap it around or refuse it, and
+    an error for a NaN or infinity, which has no integer."""
+    if kind(dtype) != 1:
+        return
+    if isinstance(scalar, float) and math.isnan(scalar):
+        raise ValueError(f"NaN is no element of an array of {dtype}")
+    if type(scalar) is int or (isinstance(scalar, float) and math.isinf(scalar)):
         bounds = torch.iinfo(dtype)
         if not bounds.min <= scalar <= bounds.max:
             raise OverflowError(f"{scalar} is out of range for {dtype}, [{bounds.min}, {bounds.max}]")
@@ -225,8 +231,12 @@ DIRECT: dict[str, frozenset[torch.dtype]] = {
 """For each kind of operation the types in which two operands of one type need no conversion."""
 
 
+def _direct(op: Op) -> frozenset[torch.dtype]:
+    return frozenset(t for t in DIRECT[op.kind] if op.name not in ORDERED or not t.is_complex)
+
+
 def _make_unary(op: Op) -> Callable:
-    fn, direct, one_result = op.fn, DIRECT[op.kind], op.nout == 1
+    fn, direct, one_result = op.fn, _direct(op), op.nout == 1
 
     def function(x: Any, /, out: DNDarray | None = None, *, where: Any = True, dtype: Any = None) -> Any:
         if type(x) is DNDarray and out is None and where is True and dtype is None and one_result:
@@ -241,7 +251,7 @@ def _make_unary(op: Op) -> Callable:
 
 
 def _make_binary(op: Op) -> Callable:
-    fn, direct, one_result, with_scalar = op.fn, DIRECT[op.kind], op.nout == 1, op.with_scalar
+    fn, direct, one_result, with_scalar = op.fn, _direct(op), op.nout == 1, op.with_scalar
     seconds = direct & _FLOATING if op.name == "power" else direct  # integers as exponents are looked at
 
     def function(x1: Any, x2: Any, /, out: DNDarray | None = None, *, where: Any = True, dtype: Any = None) -> Any:

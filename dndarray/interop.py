@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from .array import DNDarray
 from .collectives import needs_grad
 from .elementwise import apply, as_operand
 from .inspection import __array_api_version__
+from .types import numpy_dtype
 from .ufuncs import OPS
 
 __all__ = ["install"]
@@ -27,7 +30,16 @@ def _size(x: DNDarray, axis: int | None = None) -> int:
     return x.size if axis is None else x.shape[axis]
 
 
-_NUMPY: dict[Any, Callable] = {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: _size}
+def _result_type(*operands: Any) -> np.dtype:
+    return np.result_type(*(numpy_dtype(x.dtype) if isinstance(x, DNDarray) else x for x in operands))
+
+
+_NUMPY: dict[Any, Callable] = {
+    np.shape: lambda x: x.shape,
+    np.ndim: lambda x: x.ndim,
+    np.size: _size,
+    np.result_type: _result_type,
+}
 _TORCH: dict[Any, Callable] = {}
 _REMEDY = "use x.numpy() (all of it) or x.larray (this process's part)"
 
@@ -41,12 +53,21 @@ def _below(func: Any) -> Callable | None:
     return getattr(part, func.__name__) if func.__name__ in part.__all__ else None
 
 
+@lru_cache(maxsize=256)
+def _renamed(theirs: Callable, ours: Callable) -> dict[str, str]:
+    """NumPy's names of arguments that bear others in our function, in the same places."""
+    given, own = signature(theirs).parameters, signature(ours).parameters
+    pairs = zip(*([p for p in f.values() if p.kind is p.POSITIONAL_OR_KEYWORD] for f in (given, own)), strict=False)
+    return {a.name: b.name for a, b in pairs if a.name not in own}
+
+
 def _array_function(self: DNDarray, func: Any, types: Any, args: tuple, kwargs: dict) -> Any:
     ours = _NUMPY.get(func) or _below(func)
     if ours is None:
         name = f"{func.__module__}.{func.__name__}"
         raise TypeError(f"{name} is not implemented for distributed arrays; {_REMEDY}")
-    return ours(*args, **kwargs)
+    names = _renamed(func, ours) if kwargs else {}
+    return ours(*args, **{names.get(name, name): value for name, value in kwargs.items()})
 
 
 def _foreign(ufunc: np.ufunc, inputs: Sequence[Any], options: dict) -> Any:

@@ -72,8 +72,11 @@ def round(x: Any, decimals: int = 0, out: DNDarray | None = None) -> DNDarray:
     return apply(rounded, (x,), (floating_of(x.dtype) if x.dtype is torch.bool else None,), out)
 
 
-def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> DNDarray:
-    """NaN and infinities replaced by numbers, by default zero and the largest finite ones. Local."""
+def nan_to_num(
+    x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None, *, copy: bool = True
+) -> DNDarray:
+    """NaN and infinities replaced by numbers, by default zero and the largest finite ones; in place without `copy`.
+    Local."""
     x = as_operand(x)
 
     def replaced(t: Tensor) -> Tensor:
@@ -81,7 +84,7 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
             return torch.complex(replaced(t.real), replaced(t.imag))
         return torch.nan_to_num(t, nan, posinf, neginf) if t.is_floating_point() else t.clone()
 
-    return apply(replaced, (x,), (None,))
+    return apply(replaced, (x,), (None,), None if copy else x)
 
 
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> DNDarray:

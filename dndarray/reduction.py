@@ -342,7 +342,13 @@ def _nan_variant(name: str) -> Callable:
             result = apply(torch.where, (some, result, float("nan")), (torch.bool, result.dtype, result.dtype))
         return result if out is None else store(result, out)
 
-    return document(function, f"nan{name}", row.summary.split(";")[0].rstrip(".") + ", passing over NaN.", DTYPE)
+    def extremum(x, axis=None, out=None, keepdims=False, initial=None, where=True):  # type: ignore[no-untyped-def]
+        return function(x, axis, None, out, keepdims, initial, where)
+
+    summary = row.summary.split(";")[0].rstrip(".") + ", passing over NaN."
+    if row.op in ("min", "max"):
+        return document(extremum, f"nan{name}", summary, _INITIAL)
+    return document(function, f"nan{name}", summary, DTYPE + _INITIAL)
 
 
 for _name in ("sum", "prod", "min", "max"):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .types import wide_of
 
-__all__ = ["OPS", "Op"]
+__all__ = ["OPS", "ORDERED", "Op"]
 
 
 class Op(NamedTuple):
@@ -276,3 +276,10 @@ BINARY = [
 ]
 
 OPS: dict[str, Op] = {op.name: op for op in UNARY + BINARY}
+
+ORDERED = frozenset(
+    """
+    ceil floor trunc isposinf isneginf signbit i0 maximum minimum fmax fmin less less_equal greater greater_equal
+    """.split()
+)
+"""What torch has of real numbers only, be it that NumPy orders complex ones by their real parts."""

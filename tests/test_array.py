@@ -499,7 +499,7 @@ def test_numbers() -> None:
             bool(wrong)
         with pytest.raises(ValueError, match="one element"):
             wrong.item()
-        with pytest.raises(ValueError, match="one element"):
+        with pytest.raises(TypeError, match="one element"):
             float(wrong)
     for no_index in (dnd.array(1.0), dnd.array([1])):
         with pytest.raises(TypeError, match="only integer arrays without axes"):
@@ -707,3 +707,17 @@ def test_flags_of_gradients() -> None:
     tensor = torch.ones(4, requires_grad=True)
     assert not dnd.array(tensor).requires_grad
     assert dnd.asarray(tensor).requires_grad
+
+
+def test_arrays_of_one_element_are_numbers_and_others_are_not() -> None:
+    x = dnd.array([[2.345]], split=0)
+    assert (round(x, 1), round(x), int(x)) == (2.3, 2, 2) and abs(float(x) - 2.345) < 1e-6
+    for function in (int, float, complex, round):
+        with pytest.raises(TypeError, match=r"only an array of one element .* not one of shape \(3,\)"):
+            function(dnd.ones(3, split=0))
+
+
+def test_a_view_shares_memory() -> None:
+    x = dnd.zeros((4, 3), split=0)
+    x.view()[1] = 5
+    assert x[1].tolist() == [5, 5, 5]

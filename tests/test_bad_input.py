@@ -210,7 +210,7 @@ TYPES: dict[str, Case] = {
     ),
     "sum out of another shape": (lambda x: x.sum(axis=0, out=dnd.zeros(4)), ValueError, "`out`", "(4,)", "(3,)"),
     "bool of many": (lambda x: bool(x), ValueError, "(4, 3)", "any()"),
-    "number of many": (lambda x: float(x), ValueError, "one element", "(4, 3)"),
+    "number of many": (lambda x: float(x), TypeError, "one element", "(4, 3)"),
     "item of many": (lambda x: x.item(), ValueError, "one element", "(4, 3)"),
     "index of a float": (lambda x: range(x[0, 0]), TypeError, "torch.float64"),
     "length of a number": (lambda x: len(x[0, 0]), TypeError, "without axes"),

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from strategies import layouts, shapes
 
 import dndarray as dnd
+from dndarray.elementwise import FUNCTIONS
 from dndarray.layout import Layout
 from dndarray.methods import COMPARISONS, OPERATORS
 from dndarray.testing import assert_allclose, assert_array_equal, count_collectives
+from dndarray.ufuncs import OPS, ORDERED
 
 SIZE = dnd.get_comm().size
 
@@ -421,6 +423,31 @@ def test_round(split: int | None) -> None:
         assert_array_equal(dnd.round(dnd.array(integers, split=split), decimals), np.round(integers, decimals))
     complex_ = np.array([1.234 + 5.678j, -0.5 + 1.5j])
     assert_allclose(dnd.round(dnd.array(complex_, split=split), 1), np.round(complex_, 1), rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(ORDERED - {"i0"}))
+def test_complex_numbers_have_no_order(name: str) -> None:
+    x = dnd.ones((1, 3), split=0) * 1j  # only one process has elements
+    operands = [x] * OPS[name].nin
+    with pytest.raises(TypeError, match=f"{name} takes real numbers, not torch.complex64; take real parts or absolute"):
+        FUNCTIONS[name](*operands)
+    if OPS[name].nin == 2:
+        with pytest.raises(TypeError, match="takes real numbers"):
+            FUNCTIONS[name](x, 2.0)
+
+
+def test_integers_are_not_set_to_what_is_none() -> None:
+    x = dnd.arange(6, split=0).reshape(3, 2)
+    for value, error in ((np.nan, ValueError), (np.inf, OverflowError), (np.float64("nan"), ValueError)):
+        for call in (
+            lambda v: x.__setitem__(0, v),
+            lambda v: x.__setitem__(x > 2, v),
+            x.fill,
+            lambda v: dnd.full(3, v, dtype=int, split=0),
+        ):
+            with pytest.raises(error, match="NaN is no element|out of range"):
+                call(value)
+    assert x.tolist() == [[0, 1], [2, 3], [4, 5]]
 
 
 @pytest.mark.parametrize("split", [None, 0])

@@ -55,6 +55,11 @@ def test_every_ufunc_of_the_table_is_reached_through_numpy(x: dnd.DNDarray) -> N
 FUNCTIONS_OF_NUMPY: list[tuple[str, Callable[[Any], Any]]] = [
     ("sum", lambda v: np.sum(v)),
     ("sum of an axis", lambda v: np.sum(v, axis=0)),
+    ("sum by NumPy's name", lambda v: np.sum(a=v, axis=0)),
+    ("expand_dims by NumPy's name", lambda v: np.expand_dims(a=v, axis=1)),
+    ("clip by NumPy's names", lambda v: np.clip(v, a_min=0.6, a_max=0.7)),
+    ("nan_to_num with `copy`", lambda v: np.nan_to_num(v, copy=True, nan=0.5)),
+    ("nanmax by position", lambda v: np.nanmax(v, 0, None, True)),
     ("sum with options", lambda v: np.sum(v, axis=1, keepdims=True, initial=2.0)),
     ("mean", lambda v: np.mean(v, axis=0)),
     ("std", lambda v: np.std(v, axis=0, ddof=1)),
@@ -114,6 +119,9 @@ def test_functions_of_numpy_with_other_results(x: dnd.DNDarray) -> None:
     assert np.shape(x) == (6, 4)
     assert np.ndim(x) == 2
     assert (np.size(x), np.size(x, 1)) == (24, 4)
+    assert np.result_type(x.astype("float32"), np.int64, 1.0) == np.float64
+    y = x * np.nan
+    assert np.nan_to_num(y, copy=False, nan=2.0) is y and (y == 2).all()
     for ours, theirs in zip(np.nonzero(x > 0.7), np.nonzero(A > 0.7), strict=True):
         assert_array_equal(ours, theirs)
     for ours, theirs in zip(np.meshgrid(x[0], x[1]), np.meshgrid(A[0], A[1]), strict=True):

@@ -48,8 +48,9 @@ class SyncBatchNorm(_BatchNorm):
         return _replaced(twin, as_comm(comm))
 
     def _check_input_dim(self, input: Tensor) -> None:
-        if input.ndim < 2:
-            raise ValueError(f"batch norm takes (batch, channels, ...), not the shape {tuple(input.shape)}")
+        if input.ndim < 2 or input.shape[1] != self.num_features:
+            wanted = f"(batch, {self.num_features} channels, ...)"
+            raise ValueError(f"this batch norm takes {wanted}, not the shape {tuple(input.shape)}")
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)

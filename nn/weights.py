@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import torch
 from torch import Tensor, nn
 
 from dndarray.communication import Communicator, as_comm
@@ -23,16 +24,20 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str], comm: Communica
     """
     comm = as_comm(comm)
     save_file = require("safetensors.torch", "denoising", what="saving weights").save_file
-    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     with replacing(path, comm) as temporary, agreed(comm):
-        if comm.rank == 0:
-            save_file(state, temporary)
+        if comm.rank == 0:  # safetensors takes no tensors that share memory
+            state = model.state_dict()
+            try:
+                save_file({name: t.detach().cpu().contiguous().clone() for name, t in state.items()}, temporary)
+            except KeyError as error:
+                raise TypeError(f"a safetensors file holds no {error}: convert the model, or use torch.save") from error
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike[str], comm: Communicator | None = None) -> nn.Module:
     """Put the weights of a safetensors file into a model with tensors of the same names and shapes.
 
-    Every process reads the file. Returns the model. Communication: one small collective, to agree on errors.
+    They are converted to the model's types, if no more than digits are lost. Every process reads the file. Returns the
+    model. Communication: one small collective, to agree on errors.
     """
     load_file = require("safetensors.torch", "denoising", what="loading weights").load_file
     with agreed(as_comm(comm)):
@@ -43,13 +48,14 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str], comm: Communica
         except Exception as error:
             raise ValueError(f"{os.fspath(path)!r} is not a whole safetensors file: {error}") from error
         check_fit(model, state, path)
-        model.load_state_dict(state)
+    model.load_state_dict(state)
     return model
 
 
 def check_fit(model: nn.Module, state: dict[str, Tensor], path: str | os.PathLike[str]) -> None:
-    """Raise if the names or shapes of a file's tensors are not the model's."""
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    """Raise if the names or shapes of a file's tensors are not the model's, or their types do not become its."""
+    own = model.state_dict()
+    wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     found = {name: tuple(tensor.shape) for name, tensor in state.items()}
     if wanted.keys() != found.keys():
         missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
@@ -62,4 +68,11 @@ def check_fit(model: nn.Module, state: dict[str, Tensor], path: str | os.PathLik
         raise ValueError(
             f"{os.fspath(path)!r} is of a {type(model).__name__} of other sizes: {len(differing)} tensors differ "
             f"(the first: {', '.join(differing[:3])})"
+        )
+    of_other_kinds = [name for name, tensor in own.items() if not torch.can_cast(state[name].dtype, tensor.dtype)]
+    if of_other_kinds:
+        name = of_other_kinds[0]
+        raise TypeError(
+            f"{os.fspath(path)!r} holds {len(of_other_kinds)} tensors that do not become those of the model: {name} is "
+            f"of {state[name].dtype}, not {own[name].dtype}"
         )

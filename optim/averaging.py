@@ -21,16 +21,20 @@ def sum_gradients(parameters: Iterable[nn.Parameter], comm: Communicator | None 
 
     The loss of the run is the sum of what each process went backward from. For a mean over a batch that is dealt out in
     parts of any size, that is the sum over the process's own samples, divided by the size of the whole batch. A
-    parameter that got no gradient counts as zeros, so that a process without samples may take part.
+    parameter that got no gradient counts as zeros, so that a process without samples may take part. Sparse gradients
+    become dense.
 
     Communication: one all-reduce for every 32 MiB of gradients, all under way at once.
     """
     comm = as_comm(comm)
+    if isinstance(parameters, (Tensor, nn.Module)):
+        given = type(parameters).__name__
+        raise TypeError(f"`parameters` must be those of a model, `model.parameters()` or a list, not a {given}")
     if comm.size == 1:
         return
     travelling = []
     for bucket in _buckets([p for p in parameters if p.requires_grad]):
-        grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
+        grads = [torch.zeros_like(p) if p.grad is None else p.grad.to_dense() for p in bucket]
         travelling.append((bucket, comm.iallreduce(torch.cat([grad.reshape(-1) for grad in grads]))))
     for bucket, request in travelling:
         for parameter, part in zip(bucket, request.wait().split([p.numel() for p in bucket]), strict=True):

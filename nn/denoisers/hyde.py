@@ -80,5 +80,5 @@ def load_hyde_weights(model: nn.Module, path: str | os.PathLike[str], comm: Comm
             raise ValueError(f"{path} holds no state dict of tensors, neither itself nor as its entry 'net'")
         ours = from_hyde(state)
         check_fit(model, ours, path)
-        model.load_state_dict(ours)
+    model.load_state_dict(ours)
     return model

@@ -90,5 +90,9 @@ def test_its_communication():
 def test_one_value_is_not_enough():
     with pytest.raises(ValueError, match="two values or more"):
         SyncBatchNorm(2)(torch.rand(1 if COMM.rank == 1 else 0, 2))
-    with pytest.raises(ValueError, match="batch, channels"):
-        SyncBatchNorm(2)(torch.rand(2))
+
+
+@pytest.mark.parametrize("shape", [(2,), (4, 1, 5), (4, 3)])
+def test_other_numbers_of_channels_are_refused(shape):
+    with pytest.raises(ValueError, match=r"takes \(batch, 2 channels, ...\), not the shape"):
+        SyncBatchNorm(2)(torch.rand(shape))

@@ -46,6 +46,17 @@ def test_other_sizes_and_names_are_refused(shared_path):
         load_weights(nn.Linear(3, 2, bias=False), path)
 
 
+def test_types_are_converted_unless_that_loses_more_than_digits(shared_path):
+    path = shared_path / "net.safetensors"
+    save_weights(nn.Linear(3, 2).double(), path)
+    assert load_weights(nn.Linear(3, 2), path).weight.dtype is torch.float32
+    save_weights(nn.Linear(3, 2, dtype=torch.complex64), path)
+    with pytest.raises(TypeError, match=r"2 tensors .* weight is of torch.complex64, not torch.float32"):
+        load_weights(nn.Linear(3, 2), path)
+    with pytest.raises(TypeError, match=r"holds no torch.complex128"):
+        save_weights(nn.Linear(3, 2, dtype=torch.complex128), path)
+
+
 def test_what_is_no_file_of_weights_is_refused(shared_path):
     with pytest.raises(FileNotFoundError, match="no file of weights"):
         load_weights(network(0), shared_path / "none")

@@ -62,3 +62,18 @@ def test_all_begin_with_the_weights_of_rank_0():
     for found, expected in zip(both.state_dict().values(), model(0).state_dict().values(), strict=True):
         assert torch.equal(found, expected)
     assert all(p.requires_grad for p in both.parameters())
+
+
+def test_sparse_gradients_add_up_with_missing_ones():
+    table = nn.Embedding(5, 2, sparse=True)
+    if COMM.rank != 1:
+        table(torch.tensor([COMM.rank])).sum().backward()
+    sum_gradients(table.parameters())
+    expected = [[float(r < COMM.size and r != 1)] * 2 for r in range(5)]
+    assert table.weight.grad.to_dense().tolist() == expected
+
+
+@pytest.mark.parametrize("given", [nn.Linear(2, 2), nn.Linear(2, 2).weight])
+def test_what_is_no_sequence_of_parameters_is_refused(given):
+    with pytest.raises(TypeError, match="`model.parameters\\(\\)` or a list, not a "):
+        sum_gradients(given)

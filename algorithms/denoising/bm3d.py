@@ -14,7 +14,7 @@ from torch.nn.functional import hardshrink
 import dndarray as dnd
 from dndarray import DNDarray
 
-from .images import as_images
+from .images import as_images, own_images
 from .patches import Coefficients, Neighbours, assemble, biorthogonal, cosines
 
 __all__ = ["bm3d"]
@@ -105,7 +105,7 @@ def bm3d(images: Any, sigma: Any, *, data_range: float | None = None, search: in
     noise = [
         _Noise(level, span, step) for level, span, step in zip(levels.tolist(), spans.tolist(), first, strict=True)
     ]
-    noise = noise if x.ndim == 2 else noise[slice(*stack.layout.box(stack.comm.rank)[2])]
+    noise = own_images(x, noise)
     basic = _estimate(stack[..., None], noise, search)
     final = _estimate(dnd.stack([stack, basic], axis=-1), [n._replace(step=_WIENER) for n in noise], search)
     return final if x.ndim == 3 else final[..., 0]

@@ -97,7 +97,9 @@ OUT, IN = (click.Path(exists=exists, path_type=Path) for exists in (False, True)
 @click.option("--reference-dataset", help="Name of the array in that file.")
 @click.option("--split", type=click.Choice(list(SPLITS)), default="rows", show_default=True, help="What is dealt out.")
 @click.option(
-    "--rows", type=click.IntRange(1), help="Hold so many rows at a time only: fasthyde or networks, to .h5 or .zarr."
+    "--rows",
+    type=click.IntRange(1),
+    help="Hold so many rows at a time only: fasthyde or networks, to .h5, .nc or .zarr.",
 )
 @click.option("--progress", "bar", is_flag=True, help="Show a bar over iterations or windows.")
 def main(

@@ -11,7 +11,7 @@ from dndarray import DNDarray
 from dndarray.manipulation import in_layout
 from dndarray.optional import require
 
-__all__ = ["Denoiser", "as_cube", "validation"]
+__all__ = ["Denoiser", "as_cube", "as_pair", "validation"]
 
 BaseEstimator: Any = require("sklearn.base", "denoising").BaseEstimator
 
@@ -43,7 +43,10 @@ class Denoiser(BaseEstimator):
     def fit_transform(self, X: Any, y: None = None) -> DNDarray:
         """The clean cube, of the shape and layout of the given one."""
         self._validate_params()
-        cube = as_cube(X)
+        return self._of_varying_bands(as_cube(X))
+
+    def _of_varying_bands(self, cube: DNDarray) -> DNDarray:
+        """What the method makes of a checked cube without its constant bands, with these again."""
         spatial = in_layout(cube, cube.layout.whole_along(2))
         constant = constant_bands(spatial)
         if not constant:
@@ -78,6 +81,14 @@ def as_cube(X: Any, *, finite: bool = True) -> DNDarray:
             "leave them out, or fill what is missing with `FastHyIn`"
         )
     return cube
+
+
+def as_pair(reference: Any, cube: Any) -> tuple[DNDarray, DNDarray]:
+    """Two cubes of one shape, which may hold NaN."""
+    pair = as_cube(reference, finite=False), as_cube(cube, finite=False)
+    if pair[0].shape != pair[1].shape:
+        raise ValueError(f"cubes of shapes {pair[0].shape} and {pair[1].shape} are not compared: they must be alike")
+    return pair
 
 
 def constant_bands(cube: DNDarray) -> list[int]:

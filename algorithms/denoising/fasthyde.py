@@ -48,7 +48,7 @@ class FastHyDe(Denoiser):
     noise : {"additive", "noniid", "poisson"}
         "noniid" for additive noise that differs between bands: the cube is first divided by its standard deviation in
         each. "poisson" for counts of photons, or multiples of them: Anscombe's transform makes their noise additive.
-        How many counts a unit stands for is estimated.
+        How many counts a unit stands for is estimated; what is negative counts as none.
     denoiser : {"bm3d", "nlm", "wavelet"}
         For the images of the components; see `bm3d`, `denoise_nlm` and `denoise_wavelet`.
 
@@ -58,7 +58,8 @@ class FastHyDe(Denoiser):
     basis_ : DNDarray of shape (bands, rank)
         Float64, replicated. The images of the components are the product of the (whitened, transformed) cube and it.
     sigma_ : DNDarray of shape (bands,)
-        The noise of each band, as it was estimated (with "poisson": of the transformed cube).
+        The noise of each band, as it was estimated (with "poisson": of the transformed cube). Where none was found, as
+        others repeat the band or it was interpolated between others, the usual noise.
 
     Communication: one all-reduce of bands^2 numbers (with "poisson" two more, and one of two numbers), and that of the
     denoiser. Memory: two cubes of `rank` bands, and the work space of the denoiser. Not differentiable.
@@ -92,7 +93,7 @@ class FastHyDe(Denoiser):
         self._gain = _counts_of_a_unit(cube) if self.noise == "poisson" else None
         values = cube.map(self._transformed) if isinstance(cube, Batches) else self._transformed(cube)
         estimate = estimate_noise(values)
-        return Statistics(estimate.gram, estimate.signal_gram, estimate.variances, estimate.n_pixels)
+        return Statistics(estimate.gram, estimate.signal_gram, estimate.divisors() ** 2, estimate.n_pixels)
 
     def _transformed(self, cube: DNDarray) -> DNDarray:
         """With noise that does not depend on the signal: by Anscombe's transform, where it does."""
@@ -101,9 +102,7 @@ class FastHyDe(Denoiser):
     def _learn(self, found: Statistics) -> DNDarray:
         """Find the basis; returns the noise of each component."""
         self.sigma_ = dnd.sqrt(found.variances)
-        self._scale = dnd.ones_like(self.sigma_)
-        if self.noise == "noniid" and float(self.sigma_.max()):
-            self._scale = dnd.maximum(self.sigma_, 1e-3 * self.sigma_.max())
+        self._scale = self.sigma_ if self.noise == "noniid" else dnd.ones_like(self.sigma_)
         whitened = found.times(1 / self._scale)
         subspace = signal_subspace(*whitened)
         bands = len(self.sigma_)

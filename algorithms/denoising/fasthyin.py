@@ -13,7 +13,7 @@ from dndarray import DNDarray
 from dndarray.manipulation import in_layout
 
 from .denoiser import as_cube
-from .fasthyde import DENOISERS, FastHyDe
+from .fasthyde import FastHyDe, Statistics
 from .subspace import gram
 
 __all__ = ["FastHyIn"]
@@ -41,12 +41,13 @@ class FastHyIn(FastHyDe):
     that is fewer bands than the rank, the smallest such ones (a pseudo-inverse). The images of the coefficients are
     denoised then, as `FastHyDe` does.
 
-    ValueError if nothing was observed, nothing of some pixel, or nothing of some band: nothing says what is there.
+    Bands that are constant as far as they were observed are so everywhere. ValueError if nothing was observed, nothing
+    of some pixel, or nothing of some band: nothing says what is there.
 
     Parameters and attributes are those of `FastHyDe`.
 
-    Communication: that of `FastHyDe`, and one all-reduce of bands + 2 numbers; where too few pixels are complete one of
-    bands^2 for each of 50 turns at most. Memory: two cubes more than `FastHyDe`.
+    Communication: that of `FastHyDe`, and three all-reduces of bands numbers or a few more; where too few pixels are
+    complete one of bands^2 for each of 50 turns at most. Memory: two cubes more than `FastHyDe`.
 
     >>> cube = dnd.random.Generator(0).random((24, 20, 8), split=0)
     >>> mask = dnd.random.Generator(1).random((24, 20, 8), split=0) < 0.9
@@ -64,22 +65,21 @@ class FastHyIn(FastHyDe):
         cube = as_cube(X, finite=False)
         observed = ~dnd.isnan(cube) if mask is None else _as_mask(mask, cube)
         given = dnd.where(observed, cube, float("nan"))
-        spatial = in_layout(given, given.layout.whole_along(2))
-        return in_layout(self._denoise(spatial), cube.layout)
+        low, high = dnd.nanmin(given, axis=(0, 1)), dnd.nanmax(given, axis=(0, 1))
+        if (low == high).any():
+            given = dnd.where(low == high, low, given)
+        return in_layout(self._of_varying_bands(given), cube.layout)
 
-    def _denoise(self, cube: DNDarray) -> DNDarray:
-        cube = cube.detach()
+    def _statistics(self, cube: Any) -> Statistics:
+        """Those of the pixels that were observed in all bands, or of the cube with what is missing filled in."""
         bands, pixels = cube.shape[2], cube.shape[0] * cube.shape[1]
         seen, n_complete = _counts(cube)
         if n_complete >= bands:
             complete = ~dnd.isnan(cube).any(axis=2)
-            found = self._statistics(cube[complete][:, None])
-        else:
-            rank = 10 if isinstance(self.rank, str) else self.rank
-            found = self._statistics(_completed(cube, min(rank, bands)))
-            found = found._replace(variances=found.variances * pixels / seen)  # what was filled in has no noise
-        levels = self._learn(found)
-        return self._restored(DENOISERS[self.denoiser](self._images(cube), levels))
+            return super()._statistics(cube[complete][:, None])
+        rank = 10 if isinstance(self.rank, str) else self.rank
+        found = super()._statistics(_completed(cube, min(rank, bands)))
+        return found._replace(variances=found.variances * pixels / seen)  # what was filled in has no noise
 
     def _images(self, cube: DNDarray) -> DNDarray:
         values = self._transformed(cube) / self._scale.astype(cube.dtype)

@@ -12,7 +12,7 @@ import dndarray as dnd
 from dndarray import DNDarray
 
 from .denoiser import Denoiser, validation
-from .subspace import estimate_noise, no_less_than_rounding
+from .subspace import estimate_noise, square
 from .wavelet_images import to_wavelets
 
 __all__ = ["FORPDN"]
@@ -43,7 +43,7 @@ class FORPDN(Denoiser):
     wavelet : str
         A name of PyWavelets'; the wavelet is to be orthogonal.
     domain : {"wavelet", "signal"}
-        With "signal" the pixels are one group, and the last ones of the weights are tried.
+        With "signal" the pixels are one group, for which all of the weights are tried.
 
     Attributes
     ----------
@@ -82,15 +82,15 @@ class FORPDN(Denoiser):
         if self.domain == "wavelet" and len(grids) < 2:
             raise ValueError("`weights` must be of the approximation and of the details of one level or more")
         noise = estimate_noise(cube)
-        variances = no_less_than_rounding(noise.sigma, dnd.diagonal(noise.gram) / noise.n_pixels) ** 2
+        variances = noise.divisors() ** 2
         span = (dnd.max(cube, axis=(0, 1)) - dnd.min(cube, axis=(0, 1))).astype(dnd.float64)
         penalty = RoughnessPenalty(variances, 255 / dnd.where(span > 0, span, 1.0))
         if self.domain == "signal":
-            filters = self._filters(penalty, [noise.gram], [noise.n_pixels], grids[-1:])
+            filters = self._filters(penalty, [noise.gram], [noise.n_pixels], [np.unique(np.concatenate(grids))])
             return cube @ filters[0].astype(cube.dtype)
         wavelets = to_wavelets(cube, self.wavelet, len(grids) - 1)
         groups = wavelets.coefficients
-        products = dnd.sum_blocks(_square, [tuple(group) for group in groups])
+        products = dnd.sum_blocks(square, [tuple(group) for group in groups])
         counts = [sum(math.prod(x.shape[:2]) for x in group) for group in groups]
         filters = [matrix.astype(cube.dtype) for matrix in self._filters(penalty, products, counts, grids)]
         for group, matrix in zip(groups, filters, strict=True):
@@ -136,8 +136,3 @@ class RoughnessPenalty:
             axis=1
         )
         return residual / n + ((2 * kept - 1) * self.noise).sum(axis=1)
-
-
-def _square(block: DNDarray) -> DNDarray:
-    wide = block.astype(dnd.float64)
-    return wide.T @ wide

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import count
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ import dndarray as dnd
 from dndarray import DNDarray
 
 from .denoiser import Denoiser, validation
-from .subspace import NoiseEstimate, estimate_noise, no_less_than_rounding
+from .subspace import NoiseEstimate, estimate_noise, principal_vectors
 from .thresholds import soft, sure_threshold
 from .wavelet_images import to_wavelets
 
@@ -66,7 +67,9 @@ class HyRes(Denoiser):
         for first in count(0, BLOCK):
             wavelets = to_wavelets(cube @ forward[:, first : first + BLOCK], self.wavelet, self.levels)
             sure = sure_threshold(*(x for group in wavelets.coefficients for x in group))
-            worse = dnd.flatnonzero(sure.risk > sure.risk_of_none).tolist()
+            # The risks are equal, but for rounding, where nothing is above the threshold.
+            margin = 1e-9 * math.prod(wavelets.padded.shape[:2])
+            worse = dnd.flatnonzero(sure.risk > sure.risk_of_none + margin).tolist()
             kept = worse[0] if worse else len(sure.risk)
             if not rank + kept:
                 kept = 1  # a cube needs one component to be of its shape
@@ -84,7 +87,6 @@ class HyRes(Denoiser):
 
 def _components(noise: NoiseEstimate) -> tuple[DNDarray, DNDarray]:
     """The matrices that turn bands to components of unit noise, in descending order of their power, and back."""
-    sigma = no_less_than_rounding(noise.sigma, dnd.diagonal(noise.gram) / noise.n_pixels)
-    whitened = noise.gram / sigma / sigma[:, None]
-    vectors = dnd.flip(dnd.linalg.eigh((whitened + whitened.T) / 2).eigenvectors, 1)
+    sigma = noise.divisors()
+    vectors = principal_vectors(noise.gram, sigma)
     return vectors / sigma[:, None], (vectors * sigma[:, None]).T

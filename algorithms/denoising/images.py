@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 import dndarray as dnd
 from dndarray import DNDarray
 
-__all__ = ["as_images", "own_levels"]
+__all__ = ["as_images", "own_images"]
+
+T = TypeVar("T")
 
 
 def as_images(images: Any, sigma: Any) -> tuple[DNDarray, np.ndarray]:
@@ -33,6 +35,6 @@ def as_images(images: Any, sigma: Any) -> tuple[DNDarray, np.ndarray]:
     return x, np.broadcast_to(levels, x.shape[2:] or (1,))
 
 
-def own_levels(x: DNDarray, levels: np.ndarray) -> list[float]:
-    """The noise levels of those of the images that this process has."""
-    return levels.tolist() if x.ndim == 2 else levels[slice(*x.layout.box(x.comm.rank)[2])].tolist()
+def own_images(x: DNDarray, of_each: list[T]) -> list[T]:
+    """Of something for each image: that for those which this process has."""
+    return of_each if x.ndim == 2 else of_each[slice(*x.layout.box(x.comm.rank)[2])]

@@ -15,7 +15,7 @@ from .denoiser import Denoiser, validation
 from .fasthyde import DENOISERS
 from .median import adaptive_median
 from .otvca import unit_range
-from .subspace import estimate_noise
+from .subspace import estimate_noise, principal_vectors
 
 __all__ = ["L1HyMixDe"]
 
@@ -121,18 +121,17 @@ class L1HyMixDe(Denoiser):
         _, span = unit_range(median)
         known = dnd.where(dnd.abs(cube - median) > self.outlier * span, median, cube)
         estimate = estimate_noise(known)
+        sigma = estimate.divisors()
         for _ in range(_CHECKS):
             residuals = estimate.residuals
-            contradicted = dnd.abs(residuals) > 3 * estimate.sigma.astype(cube.dtype)
+            contradicted = dnd.abs(residuals) > 3 * sigma.astype(cube.dtype)
             known = dnd.where(contradicted, known - residuals, known)
-            before, estimate = estimate.sigma, estimate_noise(known)
-            if (estimate.sigma >= _SETTLED * before).all():
+            before, estimate = sigma, estimate_noise(known)
+            sigma = estimate.divisors()
+            if (sigma >= _SETTLED * before).all():
                 break
         self.sigma_ = estimate.sigma
-        largest = float(estimate.sigma.max())
-        sigma = dnd.maximum(estimate.sigma, 1e-3 * largest) if largest else dnd.ones_like(estimate.sigma)
-        vectors = dnd.linalg.eigh(estimate.gram / (sigma[:, None] * sigma)).eigenvectors
-        self.basis_ = vectors[:, ::-1][:, : self.rank]
+        self.basis_ = principal_vectors(estimate.gram, sigma)[:, : self.rank]
         return sigma
 
 

@@ -11,7 +11,7 @@ import dndarray as dnd
 from dndarray import DNDarray
 from dndarray.manipulation import in_layout
 
-from .denoiser import as_cube
+from .denoiser import as_pair
 
 __all__ = ["psnr", "sam", "snr", "ssim"]
 
@@ -26,7 +26,7 @@ def psnr(reference: Any, cube: Any, *, per_band: bool = False) -> DNDarray:
     >>> round(psnr(dnd.ones((4, 4, 2), split=0), dnd.full((4, 4, 2), 0.9, split=0)).item(), 3)
     20.0
     """
-    reference, cube = _pair(reference, cube)
+    reference, cube = as_pair(reference, cube)
     _, errors = _sums(reference, cube, per_band)
     peak = reference.max(axis=(0, 1) if per_band else None).astype(dnd.float64)
     return 10 * dnd.log10(peak * peak * (reference.size // errors.size) / errors)
@@ -37,7 +37,7 @@ def snr(reference: Any, cube: Any, *, per_band: bool = False) -> DNDarray:
 
     Communication: one all-reduce. Differentiable.
     """
-    reference, cube = _pair(reference, cube)
+    reference, cube = as_pair(reference, cube)
     power, errors = _sums(reference, cube, per_band)
     return 10 * dnd.log10(power / errors)
 
@@ -51,7 +51,7 @@ def sam(reference: Any, cube: Any, *, degrees: bool = False) -> DNDarray:
     >>> round(sam([[[1.0, 0]]], [[[1.0, 1]]], degrees=True).item(), 3)
     45.0
     """
-    reference, cube = _pair(reference, cube)
+    reference, cube = as_pair(reference, cube)
     mean = dnd.sum_blocks(_angles, reference, cube) / (reference.shape[0] * reference.shape[1])
     return dnd.degrees(mean) if degrees else mean
 
@@ -65,7 +65,7 @@ def ssim(reference: Any, cube: Any, *, per_band: bool = False) -> DNDarray:
     Communication: one exchange of 5 rows or columns with the neighbours along each split axis, and three all-reduces;
     one redistribution of what is split over bands. Differentiable with respect to the cube.
     """
-    reference, cube = _pair(reference, cube)
+    reference, cube = as_pair(reference, cube)
     rows, columns, bands = reference.shape
     if min(rows, columns) <= 2 * _RADIUS:
         raise ValueError(f"no window of 11 x 11 pixels lies in images of {rows} x {columns}")
@@ -105,13 +105,6 @@ def _compared(tile: Tensor, span: Tensor, windows: Tensor) -> Tensor:
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
     numerator = (2 * mx * my + c1) * (2 * (xy - mx * my) + c2)
     return numerator / ((mx * mx + my * my + c1) * (xx - mx * mx + yy - my * my + c2))
-
-
-def _pair(reference: Any, cube: Any) -> tuple[DNDarray, DNDarray]:
-    pair = as_cube(reference, finite=False), as_cube(cube, finite=False)
-    if pair[0].shape != pair[1].shape:
-        raise ValueError(f"cubes of shapes {pair[0].shape} and {pair[1].shape} are not compared: they must be alike")
-    return pair
 
 
 def _sums(reference: DNDarray, cube: DNDarray, per_band: bool) -> tuple[DNDarray, DNDarray]:

@@ -34,6 +34,8 @@ def gaussian(cube: Any, snr: float, *, seed: int | None = None) -> DNDarray:
 def noniid(cube: Any, low: float = 10 / 255, high: float = 70 / 255, *, seed: int | None = None) -> DNDarray:
     """The cube with Gaussian noise whose standard deviation is drawn for each band, from [low, high)."""
     cube = as_cube(cube)
+    if low < 0:
+        raise ValueError(f"`low` (={low}), a standard deviation, must be 0 or more")
     draw = Generator(seed)
     return _white(cube, draw.uniform(low, high, cube.shape[2], **_beside(cube)), draw)
 
@@ -55,7 +57,7 @@ def poisson(cube: Any, snr: float, *, seed: int | None = None) -> DNDarray:
     if (cube < 0).any():
         raise ValueError("no number of photons is negative: a cube with Poisson noise must be 0 or more everywhere")
     total, squares = dnd.sum_blocks(_sums, cube)
-    gain = float(total / squares) * 10 ** (snr / 10) if float(squares) else 1.0
+    gain = float(total / squares) * _times(snr) if float(squares) else 1.0
     draw: Any = Generator(seed)  # has methods from a table
     counts = draw.poisson(gain * cube, dtype=cube.dtype)
     return in_layout(counts, cube.layout) / gain
@@ -78,6 +80,8 @@ def impulse(
     Communication: three all-reduces.
     """
     cube = as_cube(cube)
+    if not fractions or not all(0 <= fraction <= 1 for fraction in fractions):
+        raise ValueError(f"`fractions` (={tuple(fractions)}) must be one or more numbers from 0 to 1")
     draw = Generator(seed)
     hit = _some_bands(cube, bands, draw)
     choice = draw.integers(0, len(fractions), cube.shape[2], comm=cube.comm).numpy()
@@ -159,7 +163,14 @@ def _sums(block: DNDarray) -> tuple[DNDarray, DNDarray]:
 def _level(cube: DNDarray, snr: float) -> float:
     """The standard deviation of noise of so many dB."""
     _, squares = dnd.sum_blocks(_sums, cube)
-    return float(squares / cube.size) ** 0.5 / 10 ** (snr / 20)
+    return (float(squares / cube.size) / _times(snr)) ** 0.5
+
+
+def _times(snr: float) -> float:
+    """How many times the power of the noise the signal's is."""
+    if not -np.inf < snr < np.inf:
+        raise ValueError(f"`snr` (={snr}) must be a finite number of dB")
+    return 10 ** (snr / 10)
 
 
 def _spread(draw: Callable[..., DNDarray], cube: DNDarray, **options: Any) -> DNDarray:

@@ -10,7 +10,7 @@ from torch import Tensor
 import dndarray as dnd
 from dndarray import DNDarray
 
-from .images import as_images, own_levels
+from .images import as_images, own_images
 
 __all__ = ["denoise_nlm", "running_sums"]
 
@@ -53,7 +53,7 @@ def denoise_nlm(images: Any, sigma: Any, *, h: float = 0.8, patch_size: int = 5,
             f"`patch_distance` (={patch_distance}) 0 or more"
         )
     radius = patch_distance + patch_size // 2
-    own = own_levels(x, levels)
+    own = own_images(x, levels.tolist())
 
     def smooth(extended: Tensor) -> Tensor:
         rows, columns = (n - 2 * radius for n in extended.shape[:2])

@@ -9,6 +9,7 @@ from dndarray import DNDarray
 
 from ..progress import counted
 from .denoiser import Denoiser, validation
+from .subspace import square
 from .total_variation import denoise_tv
 
 __all__ = ["OTVCA"]
@@ -72,8 +73,7 @@ class OTVCA(Denoiser):
             for _ in range(self.iterations):
                 images = cube @ (basis / span).astype(cube.dtype) - (low / span * basis.sum(axis=0)).astype(cube.dtype)
                 features = denoise_tv(images, self.weight, iterations=self.tv_iterations, tol=None)
-                u, _, vh = dnd.linalg.svd(dnd.sum_blocks(_products, cube, features, shared=bounds), full_matrices=False)
-                basis = u @ vh
+                basis = dnd.linalg.polar(dnd.sum_blocks(_products, cube, features, shared=bounds)).U
                 count(1)
         self.features_, self.basis_ = features, basis
         return features @ (span * basis.T).astype(cube.dtype) + low
@@ -90,8 +90,7 @@ def unit_range(cube: DNDarray) -> tuple[DNDarray, DNDarray]:
 
 
 def _gram(low: DNDarray, span: DNDarray, block: DNDarray) -> DNDarray:
-    block = (block.astype(dnd.float64) - low) / span
-    return block.T @ block
+    return square((block.astype(dnd.float64) - low) / span)
 
 
 def _products(low: DNDarray, span: DNDarray, block: DNDarray, features: DNDarray) -> DNDarray:

@@ -11,7 +11,7 @@ import dndarray as dnd
 from dndarray import DNDarray
 from dndarray.optional import require
 
-from .denoiser import as_cube
+from .denoiser import as_cube, as_pair
 
 __all__ = ["before_after", "false_color", "residuals", "spectra"]
 
@@ -57,9 +57,7 @@ def residuals(cube: Any, other: Any, *, limit: float | None = None, ax: Any = No
 
     `limit` is the brightest value, by default percentile 98. Communication: a gather of the pixels that are shown.
     """
-    cube, other = as_cube(cube, finite=False), as_cube(other, finite=False)
-    if cube.shape != other.shape:
-        raise ValueError(f"cubes of shapes {cube.shape} and {other.shape} are not compared: they must be alike")
+    cube, other = as_pair(cube, other)
     apart = _thinned(cube) - _thinned(other)
     image = dnd.sqrt(dnd.einsum("rcb,rcb->rc", apart, apart) / cube.shape[2]).detach().numpy()
     if cube.comm.rank > 0:

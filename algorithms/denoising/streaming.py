@@ -29,7 +29,8 @@ def denoise_file(
     comm: Any = None,
     **options: Any,
 ) -> FastHyDe | NetworkDenoiser:
-    """Denoise a cube in a file into another file, batch by batch of its rows. The result is that of `denoiser(cube)`.
+    """Denoise a cube in a file into another file, batch by batch of its rows. The result is that of `denoiser(cube)`,
+    but that constant bands are not left out, which would take another reading.
 
     What `FastHyDe` asks of a cube are sums over its pixels, and products with a basis. So the file is read twice (with
     `noise="poisson"` five times), batch by batch of its rows, the next one while one is worked on: for the Gram matrix,
@@ -42,7 +43,7 @@ def denoise_file(
     source : path-like, or many as one
         A file of any format that `dnd.io.stream` reads, with an array (rows, columns, bands).
     target : path-like
-        `.h5`, `.hdf5` or `.zarr`. The file appears when it is complete.
+        `.h5`, `.hdf5`, `.nc`, `.nc4` or `.zarr`. The file appears when it is complete.
     denoiser : FastHyDe or NetworkDenoiser, optional
         By default `FastHyDe()`. A network must have no guide.
     dataset : str, optional

@@ -38,6 +38,8 @@ class NoiseEstimate:
         Of the cube without the residuals.
     variances, sigma : DNDarray of shape (bands,)
         Mean squares of the residuals, and their roots.
+    n_pixels : int
+        Of how many pixels the Gram matrices are the sums.
     """
 
     def __init__(self, cube: DNDarray | Batches, kind: str) -> None:
@@ -45,7 +47,7 @@ class NoiseEstimate:
         if isinstance(cube, DNDarray):
             self._layout = cube.layout
             self._cube = cube = in_layout(cube, cube.layout.whole_along(2))
-        self._n_pixels = cube.shape[0] * cube.shape[1]
+        self.n_pixels = cube.shape[0] * cube.shape[1]
         if kind == "additive":
             self.gram = gram(cube)
             self._regression = _regression(self.gram)
@@ -55,15 +57,10 @@ class NoiseEstimate:
             self.signal_gram = self.gram - mixed - mixed.T + noise_gram
             squares = dnd.diagonal(noise_gram)
         else:
-            self._regression = _regression(sum_pixels(lambda y: _square(_root(y).astype(dnd.float64)), cube))
+            self._regression = _regression(sum_pixels(lambda block: square(_root(block)), cube))
             self.gram, self.signal_gram, squares = sum_pixels(self._poisson_sums, cube, shared=[self._regression])
-        self.variances = dnd.maximum(squares, 0.0) / self._n_pixels
+        self.variances = dnd.maximum(squares, 0.0) / self.n_pixels
         self.sigma = dnd.sqrt(self.variances)
-
-    @property
-    def n_pixels(self) -> int:
-        """Of how many pixels the Gram matrices are the sums."""
-        return self._n_pixels
 
     @property
     def residuals(self) -> DNDarray:
@@ -76,11 +73,15 @@ class NoiseEstimate:
             return in_layout(self._cube @ regression, self._layout)
         return in_layout(_poisson_residuals(self._cube, regression), self._layout)
 
+    def divisors(self) -> DNDarray:
+        """`sigma`, to divide by: see `divisors`."""
+        return divisors(self.sigma, dnd.diagonal(self.gram) / self.n_pixels)
+
     @staticmethod
     def _poisson_sums(regression: DNDarray, block: DNDarray) -> tuple[DNDarray, DNDarray, DNDarray]:
         block = block.astype(dnd.float64)
         residuals = _poisson_residuals(block, regression)
-        return _square(block), _square(block - residuals), (residuals * residuals).sum(axis=0)
+        return square(block), square(block - residuals), (residuals * residuals).sum(axis=0)
 
 
 class Subspace(NamedTuple):
@@ -101,7 +102,7 @@ def gram(cube: DNDarray | Batches) -> DNDarray:
     >>> gram(dnd.ones((3, 2, 2), split=0)).tolist()
     [[6.0, 6.0], [6.0, 6.0]]
     """
-    return sum_pixels(lambda block: _square(block.astype(dnd.float64)), cube)
+    return sum_pixels(square, cube)
 
 
 def estimate_noise(cube: DNDarray | Batches, kind: str = "additive") -> NoiseEstimate:
@@ -116,7 +117,7 @@ def estimate_noise(cube: DNDarray | Batches, kind: str = "additive") -> NoiseEst
         not, and the residual w of a root u + w becomes 2 u w.
 
     A band that is zero everywhere has no noise; a band that others repeat has none, either. Noise that is correlated
-    between bands counts as signal.
+    between bands counts as signal. All of a single band is noise, since there are no others.
 
     Communication: one all-reduce of bands^2 numbers; for "poisson" one more, of twice as many; one redistribution if
     the bands are split. Differentiable.
@@ -161,14 +162,27 @@ def signal_subspace(gram: DNDarray, signal_gram: DNDarray, variances: DNDarray, 
     return Subspace(int((cost < 0).sum()), vectors[:, dnd.argsort(cost, stable=True)])
 
 
-def no_less_than_rounding(sigma: DNDarray, mean_squares: DNDarray) -> DNDarray:
-    """Deviations of noise to divide by: no band of single precision has less than its rounding."""
-    return dnd.maximum(sigma, 1e-7 * dnd.sqrt(mean_squares))
+def principal_vectors(products: DNDarray, sigma: DNDarray) -> DNDarray:
+    """Of bands with this Gram matrix, divided by these deviations: orthonormal columns, the strongest first."""
+    whitened = products / sigma / sigma[:, None]
+    return dnd.flip(dnd.linalg.eigh((whitened + whitened.T) / 2).eigenvectors, 1)
 
 
-def _square(block: DNDarray) -> DNDarray:
-    """The Gram matrix of a block: strip by strip what lies on its diagonal or above, the rest is the same."""
-    values = block.larray
+def divisors(sigma: DNDarray, mean_squares: DNDarray) -> DNDarray:
+    """Deviations of noise to divide bands by, none of which is zero.
+
+    A band without noise of its own, as others repeat it or it was interpolated between others, would outweigh all
+    the others together. It is taken to have the usual noise: by its ratio to the signal, of which the median counts.
+    """
+    strengths = dnd.sqrt(dnd.where(mean_squares > 0, mean_squares, 1.0))
+    ratios = sigma / strengths
+    least = dnd.maximum(1e-3 * ratios.max(), 1e-6)  # there is the rounding of single precision, too
+    return dnd.where(ratios < least, strengths * dnd.maximum(dnd.median(ratios), least), sigma)
+
+
+def square(block: DNDarray) -> DNDarray:
+    """The Gram matrix of a block, in float64: strip by strip on its diagonal and above, the rest is the same."""
+    values = block.larray.double()
     result = values.new_empty(values.shape[1], values.shape[1])
     for start in range(0, values.shape[1], _STRIP):
         strip = values[:, start : start + _STRIP].T @ values[:, start:]

@@ -80,13 +80,14 @@ def _sums_by_size(step: DNDarray, block: DNDarray) -> tuple[DNDarray, DNDarray, 
     """Of each component how many coefficients are above one threshold, but not the next, and the sums of their
     squares, each of shape (components, thresholds); and the sum of all squares."""
     n, components = block.shape
-    size = dnd.minimum(dnd.ceil(dnd.abs(block) * (1 / float(step))), POINTS).astype(dnd.int64)
+    size = dnd.clip(dnd.ceil(dnd.abs(block) * (1 / float(step))), 1, POINTS).astype(dnd.int64)
     place = dnd.ravel(size + (POINTS + 1) * dnd.arange(components, comm=block.comm))
     wide = block.astype(dnd.float64)
     squares = wide * wide
     shape, bins = (components, POINTS + 1), components * (POINTS + 1)
-    numbers = dnd.bincount(place, minlength=bins).reshape(shape)[:, :POINTS].astype(dnd.float64)
-    by_size = dnd.bincount(place, dnd.ravel(squares), bins).reshape(shape)[:, :POINTS]
+    counts = dnd.bincount(place, minlength=bins), dnd.bincount(place, dnd.ravel(squares), bins)
+    # Of nothing bincount gives integers, whatever the weights.
+    numbers, by_size = (x.astype(dnd.float64).reshape(shape)[:, :POINTS] for x in counts)
     return numbers, by_size, squares.sum(axis=0)
 
 

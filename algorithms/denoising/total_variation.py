@@ -101,11 +101,12 @@ def _minimised(images: DNDarray, weight: float, iterations: int, tol: float | No
     state = dnd.stack([images, images, dnd.zeros_like(images), dnd.zeros_like(images), images])
     together = _EXCHANGED if state.layout.is_dealt else iterations
     steps = _lengths(iterations, weight)
-    for first in range(0, iterations, _CHECKED):
-        some = steps[first : first + _CHECKED]
+    checked = iterations if tol is None else _CHECKED
+    for first in range(0, iterations, checked):
+        some = steps[first : first + checked]
         for start in range(0, len(some), together):
             state = _advanced(state, some[start : start + together])
-        if tol is not None and first + _CHECKED < iterations and _is_near(state, weight, tol):
+        if tol is not None and first + checked < iterations and _is_near(state, weight, tol):
             break
     return state[0].astype(state.dtype)  # a copy, which does not hold the rest of the state
 

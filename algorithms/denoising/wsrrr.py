@@ -11,7 +11,7 @@ from dndarray.array import own
 
 from ..progress import counted
 from .denoiser import Denoiser, validation
-from .subspace import no_less_than_rounding
+from .subspace import divisors, principal_vectors, square
 from .thresholds import soft, sure_thresholds
 from .wavelet_images import to_wavelets
 
@@ -81,11 +81,10 @@ class WSRRR(Denoiser):
         wavelets = to_wavelets(cube, self.wavelet, self.levels)
         groups = wavelets.coefficients
         finest = groups[-1][-1]
-        products = dnd.sum_blocks(_square, tuple(x for group in groups for x in group))
+        products = dnd.sum_blocks(square, tuple(x for group in groups for x in group))
         deviation = dnd.median(dnd.abs(finest), axis=(0, 1)).astype(dnd.float64) / 0.6745
-        self.sigma_ = no_less_than_rounding(deviation, dnd.diagonal(products) / math.prod(wavelets.padded.shape[:2]))
-        whitened = products / self.sigma_ / self.sigma_[:, None]
-        basis = dnd.flip(dnd.linalg.eigh((whitened + whitened.T) / 2).eigenvectors, 1)[:, : self.rank]
+        self.sigma_ = divisors(deviation, dnd.diagonal(products) / math.prod(wavelets.padded.shape[:2]))
+        basis = principal_vectors(products, self.sigma_)[:, : self.rank]
         components = [[x @ self._spectra(basis, cube) for x in group] for group in groups]
         thresholds = [sure.threshold for sure in sure_thresholds(components)]
         del components
@@ -95,8 +94,7 @@ class WSRRR(Denoiser):
             while self.n_iter_ < self.iterations:
                 spectra = dnd.ascontiguousarray(self._spectra(basis, cube).T)
                 matrices = dnd.sum_blocks(_correlate, sets, shared=[spectra, limits])
-                u, _, vh = dnd.linalg.svd(sum(matrices) / self.sigma_, full_matrices=False)
-                previous, basis = basis, (u @ vh).T
+                previous, basis = basis, dnd.linalg.polar(sum(matrices) / self.sigma_).U.T
                 self.n_iter_ += 1
                 done(1)
                 if float(dnd.max(dnd.abs(basis - previous))) <= self.tol:
@@ -109,11 +107,6 @@ class WSRRR(Denoiser):
     def _spectra(self, basis: DNDarray, cube: DNDarray) -> DNDarray:
         """The matrix that takes the coefficients of bands to those of components."""
         return (basis / self.sigma_[:, None]).astype(cube.dtype)
-
-
-def _square(block: DNDarray) -> DNDarray:
-    wide = block.astype(dnd.float64)
-    return wide.T @ wide
 
 
 def _correlate(spectra: DNDarray, threshold: DNDarray, block: DNDarray) -> DNDarray:

@@ -116,7 +116,7 @@ def test_row_by_row(files):
         (["noisy.h5", "--weights", "noisy.h5"], "not for --method fasthyde"),
         (["noisy.h5", "--rows", "5"], "with --rows there must be --out"),
         (["noisy.h5", "--rows", "5", "--out", "x.h5", "--method", "hyres"], "work through a file, not HyRes"),
-        (["noisy.h5", "--rows", "5", "--out", "x.npy"], "other files do not grow"),
+        (["noisy.h5", "--rows", "5", "--out", "x.npy"], "grow by batches"),
         (["clean.mat", "--dataset", "Y", "--reference", "small.npy"], "must be alike"),
     ],
 )

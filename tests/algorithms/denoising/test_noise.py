@@ -128,6 +128,15 @@ def test_arguments_are_checked() -> None:
         noise.stripes(cube, bands=0)
     with pytest.raises(ValueError, match="`columns`"):
         noise.deadlines(cube, columns=(0.5, 0.2))
+    for wrong in (np.nan, np.inf, -np.inf):
+        for kind in (noise.gaussian, noise.poisson):
+            with pytest.raises(ValueError, match="`snr`"):
+                kind(abs(cube), wrong)
+    with pytest.raises(ValueError, match="`low`"):
+        noise.noniid(cube, -0.1, 0.1)
+    for fractions in ((), (0.1, 1.5), (-0.1,)):
+        with pytest.raises(ValueError, match="`fractions`"):
+            noise.impulse(cube, fractions)
     with pytest.raises(ValueError, match="axes"):
         noise.gaussian(dnd.ones((3, 4), split=0), 20)
     assert noise.gaussian(dnd.ones((3, 4, 5), dtype="int16", split=0), 20).dtype is dnd.float32

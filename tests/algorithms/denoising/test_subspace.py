@@ -146,6 +146,21 @@ def test_bands_without_noise() -> None:
         estimate_noise(dnd.zeros((5, 6, 4)), "gaussian")
 
 
+def test_bands_without_noise_are_divided_by_the_usual_one() -> None:
+    whole = noisy(bands=16)
+    whole[:, :, 3] = 0
+    whole[:, :, 7] = (whole[:, :, 6] + whole[:, :, 8]) / 2
+    found = estimate_noise(dnd.array(whole, split=0))
+    sigma, strengths = found.sigma.numpy(), np.sqrt((whole**2).mean(axis=(0, 1)))
+    ratios = np.delete(sigma / np.where(strengths > 0, strengths, 1), [3, 6, 7, 8])
+    divisors = found.divisors().numpy()
+    usual = [b for b in range(16) if b not in (3, 6, 7, 8)]
+    np.testing.assert_array_equal(divisors[usual], sigma[usual])
+    agreed_assert(bool((divisors > 0).all()), str(divisors))
+    for b in (6, 7, 8):
+        agreed_assert(ratios.min() <= divisors[b] / strengths[b] <= ratios.max(), f"{b}: {divisors}")
+
+
 def test_estimates_have_gradients() -> None:
     whole = noisy(6, 5, 4, 2, sigma=0.3)
 

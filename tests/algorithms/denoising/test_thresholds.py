@@ -47,6 +47,22 @@ def test_the_curve_is_steins() -> None:
             np.testing.assert_allclose(ours.risk_of_none.numpy(), (x * x).sum(axis=0) - 500, rtol=1e-10)
 
 
+def test_zeros_are_as_good_as_nearly_zeros() -> None:
+    """Nothing may depend on how zeros are rounded: the threshold 0 leaves all noise, whatever it is of."""
+    x = np.concatenate([np.zeros(300), RNG.normal(size=100)])[:, None]
+    for some in (x, x + 1e-17, np.zeros((50, 1))):
+        ours, shifted = (sure_threshold(dnd.array(given, split=0)) for given in (some, some + 1e-13))
+        assert float(ours.threshold) == float(shifted.threshold) > 0
+        np.testing.assert_allclose(ours.risk.numpy(), shifted.risk.numpy(), rtol=1e-9)
+
+
+def test_processes_without_coefficients_know_the_same() -> None:
+    x = np.random.default_rng(4).normal(size=(2, 3, 4))
+    ours, alone = sure_threshold(dnd.array(x, split=0)), sure_threshold(dnd.array(x))
+    for field, expected in zip(ours, alone, strict=True):
+        np.testing.assert_allclose(field.larray.numpy(), expected.larray.numpy(), rtol=1e-12)
+
+
 def test_the_estimate_is_the_risk() -> None:
     """Monte Carlo: over many draws of the noise what is estimated is what the errors are."""
     signal, draws = sparse_signal(400), 500

@@ -10,7 +10,7 @@ import pytest
 import pywt
 import torch
 from denoising_samples import samson, synthetic, wdc
-from dndarray.algorithms.denoising import FORPDN, WSRRR, Denoiser, HyRes
+from dndarray.algorithms.denoising import FORPDN, WSRRR, Denoiser, HyRes, L1HyMixDe
 from dndarray.algorithms.denoising.forpdn import RoughnessPenalty
 from dndarray.algorithms.denoising.wavelet_images import to_wavelets
 from slopes import assert_slope
@@ -163,6 +163,15 @@ def test_forpdn_is_the_minimum() -> None:
     np.testing.assert_allclose(ours, [np.trace(omega), residual + 2 * np.trace(omega @ hat) - np.trace(omega)])
 
 
+def test_forpdn_s_weights_are_tried_on_spectra_as_well() -> None:
+    clean = synthetic(24, 20, 40, 3)
+    given = noisy(clean, 20)
+    forpdn = FORPDN(domain="signal")
+    result = forpdn(dnd.array(given, split=0)).numpy()
+    assert len(forpdn.weights_) == 1 and len(forpdn.risks_[0]) == len({w for row in forpdn.weights for w in row})
+    assert psnr(clean, result) > psnr(clean, given) + 3
+
+
 def test_forpdn_s_risk_is_the_mean_of_the_errors() -> None:
     draw = np.random.default_rng(5)
     bands, n = 12, 20_000
@@ -205,6 +214,27 @@ def test_layouts(method: Denoiser) -> None:
             assert result.layout is cube.layout
             np.testing.assert_allclose(result.numpy(), expected, rtol=0, atol=tolerance * abs(expected).max())
         np.testing.assert_array_equal(expected[..., [4, 7]], value[..., [4, 7]])
+
+
+@pytest.mark.parametrize("method", [*METHODS[:3], L1HyMixDe(rank=3, denoiser="nlm", iterations=3)], ids=str)
+def test_bands_that_others_repeat(method: Denoiser) -> None:
+    """They have no noise that a regression could find, and still do not outweigh all others."""
+    clean = synthetic(33, 26, 24, 3)
+    clean = np.concatenate([clean, clean[..., :3]], axis=2)
+    given = noisy(clean, 25)
+    given[..., 24:] = given[..., :3]
+    expected = method(dnd.array(given)).numpy()
+    assert psnr(clean, expected) > psnr(clean, given) + 2.5
+    for split in (0, 1):
+        np.testing.assert_allclose(method(dnd.array(given, split=split)).numpy(), expected, rtol=0, atol=1e-9)
+
+
+def test_components_of_which_nothing_is_left() -> None:
+    """Their risk is that of none, but for rounding, which must not say on each process something else."""
+    given = noisy(synthetic(5, 4, 12, 3), 25)
+    expected = HyRes()(dnd.array(given)).numpy()
+    for split in (0, 1):
+        np.testing.assert_allclose(HyRes()(dnd.array(given, split=split)).numpy(), expected, rtol=0, atol=1e-9)
 
 
 @several

@@ -22,7 +22,7 @@ from timing import medians
 
 import dndarray as dnd
 
-RUNS = [(1, ["--single"])]
+RUNS = [(1, [])]
 
 OF_KLU = 0.5
 OF_PANDAPOWER = 1.0
@@ -96,18 +96,11 @@ def compared(name: str, functions: dict[str, Callable[[], Any]], tiny: bool) -> 
         yield ratio(f"{what}, {found.label}", peer, joules[ours], joules[peer], None, "J")
 
 
-PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {"single": single}
-
-
 def main() -> None:
-    parser = options(__doc__)
-    for part in PARTS:
-        parser.add_argument(f"--{part}", action="store_true", help=f"only this part: {part}")
-    args = parser.parse_args()
-    chosen = [part for part in PARTS if getattr(args, part)] or list(PARTS)
+    args = options(__doc__).parse_args()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandapower's
-        rows = [row for part in chosen for row in PARTS[part](args.tiny)]
+        rows = list(single(args.tiny))
     if MPI.COMM_WORLD.rank == 0:
         report(rows, args.json)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,6 @@ from dndarray import DNDarray
 from .dpf import dpf
 from .grid import Grid
 from .newton import newton
-from .newton_krylov import newton_krylov
 from .solution import State
 
 __all__ = ["auto"]
@@ -30,16 +28,13 @@ def auto(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, m
     """Newton's method; cases that do not converge descend to a place from which Newton's method is tried again.
 
     Newton's method takes no longer than some tens of iterations of a descent, and finds nearly all solutions from a
-    linear start, so that it comes first. For grids that are split over buses it is `newton_krylov`.
+    linear start, so that it comes first.
 
     Communication: that of these methods; for cases that are dealt out also an all-gather of which have not converged,
     and if there are any the exchanges that deal out these anew, and bring back what is found.
     """
-    solve = newton if grid.split is None else newton_krylov
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        first = solve(grid, v, angle, S, tol=tol, max_iter=max_iter)
-    failed = np.flatnonzero(~(first.mismatch <= tol).numpy())
+    first = newton(grid, v, angle, S, tol=tol, max_iter=max_iter)
+    failed = np.flatnonzero((first.mismatch > tol).numpy())  # not what is NaN, which nothing helps
     if not len(failed):
         return first
     if S.ndim == 1:
@@ -52,9 +47,8 @@ def auto(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float, m
 def _again(grid: Grid, given: list[DNDarray], tol: float, max_iter: int) -> State:
     """Newton's method after a descent; the mismatches of both are the history."""
     v, angle, S = given
-    solve = newton if grid.split is None else newton_krylov
     near = dpf(grid, v, angle, S, tol=tol, max_iter=DESCENT, lr=STEP)
-    found = solve(grid, near.v, near.angle, S, tol=tol, max_iter=max_iter)
+    found = newton(grid, near.v, near.angle, S, tol=tol, max_iter=max_iter)
     return replace(found, iterations=near.iterations + found.iterations, history=near.history + found.history)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 import dndarray as dnd
 from dndarray import DNDarray
 from dndarray.array import own
-from dndarray.functional import map_blocks
+from dndarray.blocks import map_blocks
 from dndarray.sparse.kernels import add_product, plain
 from dndarray.sparse.substitution import Substitution
 
@@ -265,7 +265,7 @@ def newton_batch(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: 
     Communication: one all-reduce for the mean, a small collective, and one all-reduce for the history. None in between.
     """
     here = grid.own
-    v0, angle0 = (x if x.ndim == 1 else x.mean(1) for x in (v, angle))
+    v0, angle0 = (x if x.ndim == 1 else _middle(x, usual) for x, usual in ((v, 1.0), (angle, 0.0)))
     base = _first(solved_base(grid, v0, angle0, one, tol, max_iter) for one in (S.mean(1), grid.injection))
     flat = (v0 * dnd.exp(1j * angle0)).larray
     chord = Chord(here, flat[torch.from_numpy(here.order)] if base is None else base)
@@ -284,6 +284,13 @@ def newton_batch(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: 
 
         v, angle, iterations, mismatch, trace = map_blocks(of_block, S.detach(), *starts, size=AT_ONCE * chord.width)
     return State(v, angle, iterations, mismatch, history(trace))
+
+
+def _middle(x: DNDarray, usual: float) -> DNDarray:
+    """The mean of the cases that are numbers; what is usual if none is."""
+    known = dnd.isfinite(x)
+    total, count = dnd.stack([dnd.where(known, x, 0.0), known.astype(x.dtype)]).sum(2)
+    return dnd.where(count > 0, total / dnd.maximum(count, 1), usual)
 
 
 def _first(found: Iterator[Tensor | None]) -> Tensor | None:

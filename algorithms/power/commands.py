@@ -17,7 +17,7 @@ from dndarray.console import echo, said
 from dndarray.errors import agreed
 
 from ..progress import progress
-from . import files
+from . import files, plots
 from .contingency import SCREENS, SEVERITIES, VERIFIED, contingencies
 from .flow import METHODS, flow
 from .grid import Grid
@@ -38,6 +38,7 @@ def main() -> None:
     """
 
 
+COUNT = click.IntRange(0)
 OUT, IN = (click.Path(exists=exists, dir_okay=False, path_type=Path) for exists in (False, True))
 
 
@@ -68,7 +69,7 @@ _progress = click.option("--progress", "bar", is_flag=True, help="Show a bar ove
 def flow_(grid: str, out: Path | None, plot: Path | None, tables: bool, **options: Any) -> None:
     """Solve one case, and say what was found. Ends with status 1 if it did not converge."""
     with _quietly():
-        solution = flow(_read(grid, out), **options)
+        solution = flow(_read(grid, out, plot), **options)
         echo(solution.summary())
         if tables:
             for table in (solution.buses(), solution.branches(), solution.losses()):
@@ -83,13 +84,13 @@ def flow_(grid: str, out: Path | None, plot: Path | None, tables: bool, **option
 @click.option("--n-2", "outages", flag_value="n-2", help="Each pair of branches.")
 @click.option("--method", type=click.Choice(sorted(SCREENS)), default="newton", show_default=True, help="What solves.")
 @click.option("--severity", type=click.Choice(sorted(SEVERITIES)), default="current", show_default=True)
-@click.option("--refine", "top_k", default=0, help="Solve so many of the worst again, each on a grid of its own.")
-@click.option("--top", default=10, show_default=True, help="How many of the worst to print, and to draw.")
+@click.option("--refine", "top_k", type=COUNT, default=0, help="Solve so many of the worst again, on a grid each.")
+@click.option("--top", type=COUNT, default=10, show_default=True, help="How many of the worst to print, and to draw.")
 @_progress
 def contingency(grid: str, out: Path | None, plot: Path | None, top: int, bar: bool, **options: Any) -> None:
     """Solve the grid without each of its branches, and say which outages are worst."""
     with _quietly(), progress() if bar else nullcontext():
-        found = contingencies(_read(grid, out), voltages=out is not None, **options)
+        found = contingencies(_read(grid, out, plot), voltages=out is not None, **options)
         table = found.table(top)
         unsolved = int((~found.converged.numpy() & ~found.islanded).sum())
         echo(
@@ -107,7 +108,7 @@ def contingency(grid: str, out: Path | None, plot: Path | None, top: int, bar: b
 def series_(grid: str, out: Path | None, plot: Path | None, profile: Path, bar: bool, **options: Any) -> None:
     """Solve all steps of a profile. Ends with status 1 if one of them did not converge."""
     with _quietly(), progress() if bar else nullcontext():
-        read = _read(grid, out)
+        read = _read(grid, out, plot)
         solution = series(read, scale=read_profile(profile, read), **options)
         echo(solution.summary())
         _leave(solution, out, plot, solution.plot_voltages)
@@ -143,18 +144,32 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _read(source: str, out: Path | None) -> Grid:
-    """The grid that a name or a path means. Asks first whether the result can be written."""
+def _read(source: str, out: Path | None, plot: Path | None) -> Grid:
+    """The grid that a name or a path means. Asks first whether results can be written."""
     if out is not None:
         files.check(out)
+    if plot is not None:
+        plots.check(plot)
     with agreed(get_comm()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandapower's, about its own files
+        for path in (out, plot):
+            if path is not None and not path.parent.is_dir():
+                raise FileNotFoundError(f"the folder to write into does not exist: {str(path.parent)!r}")
         suffix = Path(source).suffix.lower()
         if suffix == ".m":
             return Grid.from_matpower(source)
         if suffix == ".json":
-            return Grid.from_pandapower(require("pandapower").from_json(source))
+            return Grid.from_pandapower(_written(source))
         return Grid.from_pandapower(_shipped(source))
+
+
+def _written(path: str) -> Any:
+    """A net that pandapower has written."""
+    with open(path, encoding="utf-8") as file:
+        try:
+            return require("pandapower").from_json(file)
+        except (AttributeError, UserWarning) as error:
+            raise ValueError(f"{path!r} holds no net that pandapower has written ({error})") from None
 
 
 def _shipped(name: str) -> Any:

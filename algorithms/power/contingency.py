@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from torch import Tensor
 import dndarray as dnd
 from dndarray import DNDarray
 from dndarray.array import own
-from dndarray.functional import map_blocks
+from dndarray.blocks import map_blocks
 from dndarray.sparse.kernels import plain
 from dndarray.sparse.substitution import Substitution
 
@@ -302,6 +303,8 @@ def contingencies(
     for name, value, allowed in (("method", method, SCREENS), ("severity", severity, SEVERITIES)):
         if value not in allowed:
             raise ValueError(f"`{name}` (={value!r}) must be one of {sorted(allowed)}")
+    if not tol >= 0 or top_k < 0:
+        raise ValueError(f"`tol` (={tol}) and `top_k` (={top_k}) must be 0 or more")
     if early_stop and method != "dpf":
         raise ValueError(f"`early_stop` is for method='dpf', whose iterations creep, not for {method!r}")
     if grid.split is not None:
@@ -412,7 +415,7 @@ def _numbers(grid: Grid, outages: str | Sequence[Any]) -> np.ndarray:
 
 def _case(i: int, case: Any, places: dict[str, int], m: int) -> list[int]:
     branches = [case] if isinstance(case, str) or np.ndim(case) == 0 else list(case)
-    numbers = [places.get(b, m) if isinstance(b, str) else int(b) for b in branches]
+    numbers = [places.get(b, m) if isinstance(b, str) else operator.index(b) for b in branches]
     for given, number in zip(branches, numbers, strict=True):
         if not 0 <= number < m:
             raise ValueError(

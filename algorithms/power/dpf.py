@@ -20,8 +20,8 @@ from torch import Tensor
 import dndarray as dnd
 from dndarray import DNDarray
 from dndarray.array import wrap
+from dndarray.blocks import map_blocks
 from dndarray.elementwise import as_operand
-from dndarray.functional import map_blocks
 from dndarray.layout import Layout
 
 from ..progress import counted
@@ -56,6 +56,14 @@ class Course:
     lr: float = LR
     betas: tuple[float, float] = BETAS
     schedule: Plateau | Decay = PLATEAU
+
+    def __post_init__(self) -> None:
+        if not (self.lr > 0 and all(0 <= beta < 1 for beta in self.betas)):
+            raise ValueError(
+                f"`lr` (={self.lr}) must be positive, and both of `betas` (={self.betas}) from 0 to below 1"
+            )
+        if not isinstance(self.schedule, Plateau | Decay):
+            raise TypeError(f"`schedule` (={self.schedule!r}) must be a Plateau or a Decay")
 
 
 BLOCK = 2**16
@@ -121,6 +129,8 @@ def _in_blocks(grid: Grid, given: list[DNDarray], outages: Any, how: Course) -> 
     if outages is not None:
         outages = as_operand(outages, grid.comm)
         outages = outages[None] if outages.ndim == 1 else outages
+        if bool(((outages < -1) | (outages >= len(grid.branches))).any()):
+            raise ValueError(f"`outages` must be numbers of branches, below {len(grid.branches)}, or -1 for none")
         given = [*(x + dnd.zeros_like(outages[:1], dtype=grid.buses.v.dtype) for x in given), outages]
 
     with counted(given[-1].larray.shape[1], "case") as count:
@@ -283,8 +293,7 @@ def gradient(eq: Equations, v: DNDarray, angle: DNDarray, S: DNDarray) -> tuple[
     current = eq.Y @ V
     excess = V * current.conj() - S
     P, Q = angles * excess.real, magnitudes * excess.imag
-    c = (P + 1j * Q) * V.conj()
-    slope = (2 / count) * (c * current + (V * (eq.Y.T @ c)).conj())
+    slope = (2 / count) * eq.slope(V, current, P + 1j * Q)
     return (P * P + Q * Q).sum(0) / count, magnitudes * slope.real / v, angles * slope.imag
 
 

@@ -62,9 +62,16 @@ class Equations:
         """The product of the transposed Jacobian of each case with x, of shape (n, 2) or (n, 2, cases)."""
         mask = self.unknown if V.ndim == 1 else self.unknown[..., None]
         free = x * mask
-        c = (free[:, 0] + 1j * free[:, 1]) * V.conj()
-        slope = c * (self.Y @ V) + (V * (self.Y.T @ c)).conj()
+        slope = self.slope(V, self.Y @ V, free[:, 0] + 1j * free[:, 1])
         return dnd.stack([slope.imag, slope.real], 1) * mask + x * (1 - mask)
+
+    def slope(self, V: DNDarray, current: DNDarray, weight: DNDarray) -> DNDarray:
+        """The gradient of Re sum(conj(weight) V conj(current)), where current is Y V.
+
+        By logarithms of magnitudes (its real part) and by angles (its imaginary part).
+        """
+        c = weight * V.conj()
+        return c * current + (V * (self.Y.T @ c)).conj()
 
     @cached_property
     def compiled(self) -> Compiled:

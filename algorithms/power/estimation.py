@@ -169,11 +169,16 @@ def _collected(grid: Grid, measurements: Mapping[str, tuple[Any, Any, Any]]) -> 
     for name, (where, values, deviations) in measurements.items():
         if name not in sizes:
             raise ValueError(f"`measurements` has {name!r}; what may be measured is {', '.join(QUANTITIES)}")
-        where = np.asarray(where, dtype=np.int64)
-        unit = grid.base_mva if name[0] in "pq" else 1.0
-        values, deviations = (np.broadcast_to(np.asarray(x, float) / unit, where.shape) for x in (values, deviations))
-        if where.ndim != 1 or (where < 0).any() or (where >= sizes[name]).any():
-            raise ValueError(f"places of {name!r} must be numbers below {sizes[name]}, in a list")
+        where = np.asarray(where)
+        integers = where.dtype.kind in "iu" or where.size == 0
+        if not integers or where.ndim != 1 or (where < 0).any() or (where >= sizes[name]).any():
+            raise ValueError(f"places of {name!r} must be integers from 0 to {sizes[name] - 1}, in a list")
+        where, unit = where.astype(np.int64), grid.base_mva if name[0] in "pq" else 1.0
+        values, deviations = (np.asarray(x, float) / unit for x in (values, deviations))
+        if {values.shape, deviations.shape} - {(), where.shape}:
+            have = f"{values.shape} and {deviations.shape}"
+            raise ValueError(f"values and deviations of {name!r} have shapes {have}; there are {len(where)} places")
+        values, deviations = (np.broadcast_to(x, where.shape) for x in (values, deviations))
         if not (np.isfinite(values).all() and (deviations > 0).all()):
             raise ValueError(f"values of {name!r} must be finite, and their standard deviations positive")
         rows = where + first[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from dndarray.array import wrap
 from dndarray.broadcasting import align_to
 
 from .automatic import auto
-from .dc import angles, dc
+from .dc import EXACT, angles, dc
 from .dpf import dpf
 from .fast_decoupled import fast_decoupled
 from .gradients import implicit
@@ -40,6 +41,9 @@ METHODS: dict[str, tuple[Method, int]] = {
 (n, cases), in per unit and radians, without gradients.
 """
 
+ESTIMATES = ("dc", "dpf")
+"""Methods that are not expected to come within the tolerance."""
+
 
 def flow(
     grid: Grid,
@@ -64,7 +68,8 @@ def flow(
         cases at will. By default what the grid says.
     method : {"newton", "newton_krylov", "fast_decoupled", "dpf", "auto", "dc"}
         Newton's method with a direct solver where every process knows the grid (the default), or with a Krylov method
-        where it is split; constant matrices; the differentiable power flow; screening by that; or the linear one.
+        where it is split; constant matrices; the differentiable power flow; Newton's method and, where it fails, a
+        descent before it is tried again; or the linear one.
     init : {"dc", "flat"} or Solution or array_like
         Where to begin: angles of the linear ("DC") power flow; the magnitudes that are held, 1 and the slack's angle
         elsewhere; or voltages (complex, in per unit), as of an earlier solution.
@@ -76,9 +81,14 @@ def flow(
         MATPOWER and pandapower do. For one case; `solution.grid` has the kinds of buses that were arrived at.
     **options
         Of the method.
+
+    One case that is not solved gives a RuntimeWarning, unless the method only estimates; of many, `converged` says
+    which are solved.
     """
     if method not in METHODS:
         raise ValueError(f"`method` (={method!r}) must be one of {sorted(METHODS)}")
+    if not tol >= 0:
+        raise ValueError(f"`tol` (={tol}) must be 0 or more")
     grid.validate()
     if enforce_q_limits:
         from .limits import within_limits
@@ -88,7 +98,8 @@ def flow(
     S = injection(grid, p, q)
     constant = grid.detach()
     alike = method in ("newton", "auto") and S.ndim == 2 and grid.split is None and isinstance(init, str)
-    v, angle = start(constant, init, constant.injection if alike else S)
+    rtol = EXACT if method == "dpf" else 1e-6  # a descent's course depends on where it begins, a solution does not
+    v, angle = start(constant, init, constant.injection if alike else S, rtol)
     through = bool(options.get("differentiable"))  # the iterations: gradients are the method's
     given = (grid, S) if through else (constant, S.detach())
     limit = limit if max_iter is None else max_iter
@@ -96,6 +107,13 @@ def flow(
     known = through or method == "dc" or (constant is grid and not S.requires_grad)
     v, angle = (state.v, state.angle) if known else implicit(grid, S, state)
     converged = dnd.isfinite(state.mismatch) if method == "dc" else state.mismatch <= tol
+    if S.ndim == 1 and method not in ESTIMATES and not bool(converged):
+        warnings.warn(
+            f"the method {method!r} has reached a mismatch of {state.mismatch.item():.3g}, not {tol}, "
+            f"in {state.iterations.item()} iterations",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return Solution(grid, v, angle, converged, state.iterations, state.mismatch, state.history, method)
 
 
@@ -115,15 +133,17 @@ def _per_bus(grid: Grid, name: str, x: Any) -> DNDarray | None:
     if x is None:
         return None
     x, n = exactly(x, grid.comm), len(grid.buses)
+    if x.dtype.is_complex:
+        raise TypeError(f"`{name}` is complex; active power goes into `p` and reactive power into `q`")
     if x.ndim not in (1, 2) or x.shape[0] != n:
         raise ValueError(f"`{name}` has shape {x.shape}; it must be ({n},) or ({n}, cases), a row for each bus")
     return dnd.resplit(x, grid.split if grid.split == 0 or x.ndim == 1 or x.split is None else 1)
 
 
-def start(grid: Grid, init: Any, S: DNDarray) -> tuple[DNDarray, DNDarray]:
+def start(grid: Grid, init: Any, S: DNDarray, rtol: float = EXACT) -> tuple[DNDarray, DNDarray]:
     """Magnitudes and angles to begin with, of the shape and layout of S, without gradients.
 
-    Communication: for "dc" that of `angles`; otherwise, if buses are dealt out, two all-reduces.
+    Communication: for "dc" that of `angles`, to `rtol`; otherwise, if buses are dealt out, two all-reduces.
     """
     buses = grid.buses
 
@@ -141,7 +161,7 @@ def start(grid: Grid, init: Any, S: DNDarray) -> tuple[DNDarray, DNDarray]:
     elif init in ("dc", "flat"):
         magnitude = torch.ones_like(held_v)
         if init == "dc":
-            angle = angles(grid, S.detach().real, rtol=1e-6).larray  # where to begin need not be exact
+            angle = angles(grid, S.detach().real, rtol).larray
         else:
             slack = (buses.kind == SLACK).astype(buses.angle.dtype)
             angle = ((slack * buses.angle.detach()).sum() / slack.sum()).larray

@@ -15,8 +15,8 @@ from numpy.linalg import LinAlgError
 
 import dndarray as dnd
 from dndarray import DNDarray
+from dndarray.blocks import map_blocks
 from dndarray.collectives import needs_grad
-from dndarray.functional import map_blocks
 from dndarray.linalg.adjoints import differentiable
 from dndarray.sparse.linalg import aslinearoperator, gmres, splu
 
@@ -80,8 +80,8 @@ def _of_cases(grid: Grid, V: DNDarray, right: DNDarray) -> DNDarray:
     eq, V, right = here.equations, V[here.order], right[here.order]
     factors = splu(eq.jacobian(V.mean(1)), **FILL_REDUCED)
     y, left = dnd.zeros_like(right), right
-    enough = ACCURACY * abs(right).max((0, 1))
     size = abs(right).max((0, 1))
+    enough = ACCURACY * size
     for _ in range(SWEEPS):
         y = y + factors.solve(left.reshape(-1, cases), "T").reshape(right.shape)
         left = right - eq.transposed_product(V, y)

@@ -201,7 +201,7 @@ class Grid:
 
         Buses have the names of their rows in `net.bus` (the first, where closed switches join several; the others are
         `aliases`), branches those of the element, as "line 3" or "trafo3w 0 hv". What is out of service or has no
-        supply is left out.
+        supply is left out. Ratings are what pandapower takes for full loading, without `max_loading_percent`.
         Loads of constant impedance become shunts. ValueError for elements that are controlled (SVC, VSC, ...) and for
         loads of constant current. The net stays as it is.
         """

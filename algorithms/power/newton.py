@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from dndarray.elementwise import as_operand
 
 from .compiled import Compiled, Point
 from .grid import Grid
+from .newton_krylov import newton_krylov
 from .solution import State
 
 __all__ = ["newton"]
@@ -34,20 +34,12 @@ def newton(grid: Grid, v: DNDarray, angle: DNDarray, S: DNDarray, *, tol: float,
     For a grid that is split over buses it is `newton_krylov`.
     """
     if grid.split is not None:
-        from .newton_krylov import newton_krylov
-
         return newton_krylov(grid, v, angle, S, tol=tol, max_iter=max_iter)
     if S.ndim == 2:
         from .batch import newton_batch
 
         return newton_batch(grid, v, angle, S, tol=tol, max_iter=max_iter)
     V, history = solve_own(grid, v, angle, S, tol, max_iter)
-    if not history[-1] <= tol:
-        warnings.warn(
-            f"Newton's method has reached a mismatch of {history[-1]:.3g}, not {tol}, in {len(history) - 1} iterations",
-            RuntimeWarning,
-            stacklevel=3,
-        )
     V = V[grid.own.place]
     v, angle, count, last = (
         as_operand(np.asarray(x), grid.comm) for x in (abs(V), np.angle(V), len(history) - 1, history[-1])

@@ -7,7 +7,6 @@ preconditioning by overlapping blocks (Dryja and Widlund, 1987).
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from functools import partial
 from itertools import zip_longest
@@ -101,12 +100,6 @@ def newton_krylov(
     worst = [max(some) for some in zip_longest(*histories, fillvalue=0.0)]
     if S.ndim == 1:
         v, angle, count, last = v[:, 0], angle[:, 0], count[0], last[0]
-        if not worst[-1] <= tol:
-            warnings.warn(
-                f"Newton's method has reached a mismatch of {worst[-1]:.3g}, not {tol}, in {len(worst) - 1} iterations",
-                RuntimeWarning,
-                stacklevel=3,
-            )
     return State(v, angle, count, last, worst)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,17 +16,30 @@ from .tables import require
 if TYPE_CHECKING:
     from .solution import Solution
 
-__all__ = ["convergence", "one_line", "severity", "voltages"]
+__all__ = ["check", "convergence", "one_line", "severity", "voltages"]
 
 MANY = 2000
 """Grids with more buses than this need coordinates: a spring layout would take minutes."""
 
 
+def check(path: Path) -> None:
+    """ValueError if matplotlib writes no files of this name."""
+    formats = require("matplotlib.backend_bases").FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in formats:
+        raise ValueError(f"a picture (={str(path)!r}) must end in one of {', '.join(f'.{name}' for name in formats)}")
+
+
 def voltages(solution: Solution, ax: Any = None) -> Any:
-    """Magnitudes at the buses, in their order; of many cases the median, the middle 90 percent, and extremes."""
+    """Magnitudes at the buses, in their order; of many cases the median, the middle 90 percent, and extremes.
+
+    Of the cases that have converged, or of all where none has.
+    """
     v = solution.v.detach()
-    quantiles = v[None] if solution.cases is None else dnd.quantile(v[:, solution.converged], _QUANTILES, axis=1)
-    lines = quantiles.numpy()
+    if solution.cases is not None:
+        v = v[:, solution.usable]
+        if not v.shape[1]:
+            raise ValueError(f"none of the {solution.cases} cases has voltages to draw")
+    lines = (v[None] if solution.cases is None else dnd.quantile(v, _QUANTILES, axis=1)).numpy()
     if solution.v.comm.rank > 0:
         return None
     ax = _axes(ax)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from dndarray.errors import agreed
 from dndarray.sparse import SparseArray
 
 from .grid import PQ, PV, SLACK, Branches, Buses, Grid, exactly
+from .tables import require
 
 __all__ = ["from_admittance", "from_arrays", "from_matpower", "from_pandapower", "from_ppc"]
 
@@ -39,6 +41,9 @@ ASYMMETRY = {
 }
 """Where pandapower's converter puts what MATPOWER's tables have no column for, if there is any."""
 
+DEFINED = re.compile(r"^\s*function\s+mpc\s*=", re.MULTILINE)
+"""How a MATPOWER file of version 2 begins."""
+
 COMPUTED = re.compile(r"^\s*mpc\.\w+\s*\(.*\)\s*=[^=].*$", re.MULTILINE)
 """A statement of a MATPOWER file that changes its tables."""
 
@@ -52,6 +57,7 @@ def from_ppc(case: Mapping[str, Any] | str, name: str = "") -> Grid:
         raise ValueError(f"a case has `baseMVA` and the tables `bus`, `gen` and `branch`; {sorted(missing)} not found")
     base = float(case["baseMVA"])
     bus, gen, branch = (np.atleast_2d(np.asarray(case[key])).real.astype(float) for key in ("bus", "gen", "branch"))
+    _known(bus[:, 0], gen=gen[:, 0], branch=branch[:, :2])
     bus = bus[bus[:, 1] != OUT_OF_SERVICE]
     numbers = bus[:, 0].astype(int)
     running = (branch[:, 10] > 0) & np.isin(branch[:, :2], numbers).all(1)
@@ -78,6 +84,14 @@ def _pypower_case(name: str) -> Mapping[str, Any]:
         if importlib.util.find_spec("pypower") is None:
             raise ModuleNotFoundError("cases by name are PYPOWER's: pip install PYPOWER") from None
         raise ValueError(f"PYPOWER has no case {name!r}") from None
+
+
+def _known(numbers: np.ndarray, **tables: np.ndarray) -> None:
+    """ValueError if a table names buses that are not in the table of buses."""
+    for name, buses in tables.items():
+        unknown = np.setdiff1d(buses, numbers)
+        if len(unknown):
+            raise ValueError(f"`{name}` names the bus {unknown[0]:g}, which is not in `bus`")
 
 
 def _places(numbers: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -147,34 +161,35 @@ def _between(ends: np.ndarray) -> np.ndarray:
 
 def from_matpower(path: str | os.PathLike) -> Grid:
     """See `Grid.from_matpower`."""
-    try:
-        from matpowercaseframes import CaseFrames
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError("MATPOWER files take matpowercaseframes: pip install 'dndarray[power]'") from None
+    read = require("matpowercaseframes").CaseFrames
     path = Path(path)
     case: dict[str, Any] = {}
     with agreed(dnd.get_comm()):
-        computed = COMPUTED.search(path.read_text())
+        text = path.read_text()
+        if not DEFINED.search(text):
+            raise ValueError(
+                f"{path.name} holds no MATPOWER case of version 2 (`function mpc = ...`): let MATPOWER write it, "
+                "savecase('new.m', loadcase('old.m'))"
+            )
+        computed = COMPUTED.search(text)
         if computed:
             raise ValueError(
                 f"{path.name} computes some of its tables ({computed.group().strip()!r}), and is read, not run: let "
                 "MATPOWER write them, savecase('new.m', loadcase('old.m'))"
             )
-        frames = CaseFrames(str(path))
+        frames = read(str(path), update_index=False)
         case = {key: getattr(frames, key) for key in ("baseMVA", "bus", "gen", "branch") if hasattr(frames, key)}
     return from_ppc(case, path.stem)
 
 
 def from_pandapower(net: Any, **options: Any) -> Grid:
     """See `Grid.from_pandapower`."""
-    try:
-        from pandapower.converter.pypower import to_ppc
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError("nets are pandapower's: pip install 'dndarray[power]'") from None
+    to_ppc = require("pandapower.converter.pypower").to_ppc
     net = copy.deepcopy(net)
     _as_injections(net)
     case = to_ppc(net, **{"init": "flat", "mode": "pf", **options})
     names, xy, aliases = _pandapower_buses(net, len(case["bus"]))
+    case["branch"][:, 5] = np.nan_to_num(case["branch"][:, 5])  # whose current may be anything has no rating
     known = {"bus_names": names, "branch_names": _pandapower_branches(net), "coordinates": xy, "aliases": aliases}
     return from_ppc({**case, **known}, net.name or "")
 
@@ -198,6 +213,8 @@ def _as_injections(net: Any) -> None:
         ):
             limits = {f"{m}_q_mvar": getattr(line, f"{m}_q_{end}_mvar") for m in ("min", "max")}
             create_gen(net, bus, p, v, in_service=line.in_service, **limits)
+    for table in ("line", "trafo", "trafo3w"):  # in which, by this column, a planner wants no full loading
+        net[table]["max_loading_percent"] = 100.0
     # The converter cuts off what static generators feed in at these limits, which are the optimal power flow's.
     net.sgen = net.sgen.drop(columns=["min_q_mvar", "max_q_mvar"], errors="ignore")
     loads = net.load[net.load.in_service.astype(bool)]

@@ -50,6 +50,8 @@ def sensitivity(
     unknown = set(wrt) - set(PARAMETERS)
     if unknown:
         raise ValueError(f"`wrt` names {sorted(unknown)}; a solution depends on {', '.join(PARAMETERS)}")
+    if solution.outages is not None:
+        raise ValueError("branches are out that `solution.grid` has; take `contingencies(...).case(k)`")
     grid, v, angle = solution.grid.detach(), solution.v.detach(), solution.angle.detach()
     fed = Equations(grid).power(v * dnd.exp(1j * angle))
     leaves = {"p": fed.real.copy(), "q": fed.imag.copy()}

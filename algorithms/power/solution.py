@@ -50,7 +50,8 @@ class Solution:
     mismatch : DNDarray
         The largest difference in per unit between what flows away from a bus and what is fed in, where that is given.
     history : list of float
-        The largest mismatch of all cases before each iteration and after the last.
+        The largest mismatch of all cases before each iteration and after the last; of "dpf" the largest root mean
+        square of mismatches.
     method : str
     outages : DNDarray, optional
         Numbers of the branches that are out, of shape (several,) or (several, cases), -1 for none.
@@ -75,6 +76,11 @@ class Solution:
     def estimated(self) -> bool:
         """Whether the method gives an estimate, so that it does not matter that it has not converged."""
         return self.method == "dc"
+
+    @property
+    def usable(self) -> DNDarray:
+        """Which cases to tell of: those that have converged, or, if none has, all that are numbers."""
+        return self.converged if bool(self.converged.any()) else dnd.isfinite(self.mismatch)
 
     def __getitem__(self, case: Any) -> Solution:
         """The solution of one case, or of some. Communication: that of indexing five arrays along their last axis."""
@@ -112,7 +118,7 @@ class Solution:
             S = S + csr_array((dnd.ones_like(branches.r), (end, m)), shape=(len(buses), len(branches))) @ flow
         return S
 
-    @property
+    @cached_property
     def currents(self) -> tuple[DNDarray, DNDarray]:
         """Complex currents into each branch at its start and at its end, in per unit.
 
@@ -129,14 +135,17 @@ class Solution:
 
     @property
     def flows(self) -> tuple[DNDarray, DNDarray]:
-        """Complex power into each branch at its start and its end, P + iQ in per unit. Communication: as `currents`."""
+        """Complex power into each branch at its start and its end, P + iQ in per unit.
+
+        Communication: none if each process has all buses, otherwise that of `currents` once, and as much again.
+        """
         branches, V = self.grid.branches, self.V
         start, end = self.currents
         return V[branches.start] * start.conj(), V[branches.end] * end.conj()
 
     @property
     def loss(self) -> DNDarray:
-        """What each branch takes, P + iQ in per unit: what flows in at both ends. Communication: as `currents`."""
+        """What each branch takes, P + iQ in per unit: what flows in at both ends. Communication: as `flows`."""
         start, end = self.flows
         return start + end
 
@@ -147,9 +156,10 @@ class Solution:
         ----------
         by : {"current", "power"}
             "current": beside the current of the rated power at rated voltage, which is what heats conductors; as
-            pandapower does. "power": apparent power beside the rated one, as limits in MATPOWER are meant.
+            pandapower does where transformers are rated at the voltages of their buses. "power": apparent power beside
+            the rated one, as limits in MATPOWER are meant.
 
-        Communication: as `currents`.
+        Communication: as `flows`.
         """
         if by not in ("current", "power"):
             raise ValueError(f"`by` (={by!r}) must be 'current' or 'power'")
@@ -171,7 +181,7 @@ class Solution:
         -------
         pandas.DataFrame
             On every process, so choose cases of large batches. Powers have the sign that `flow` takes them with, which
-            is opposite to pandapower's `res_bus`.
+            is opposite to pandapower's `res_bus`, and what shunts take is not among them.
 
         Communication: two all-gathers of what is in the table, if that is split, beside those of choosing cases.
         """

@@ -150,9 +150,7 @@ def summary(solution: Solution) -> str:
     if cases is not None:
         what += f", {cases} cases"
     lines = [what, _convergence(solution)]
-    good = solution.converged
-    if not bool(good.any()):  # what was reached then is better than nothing
-        good = dnd.isfinite(solution.mismatch)
+    good = solution.usable
     if bool(good.any()):
         lines += [_voltages(solution, good), _losses(solution, good), *_loading(solution, good)]
     return "\n".join(lines)

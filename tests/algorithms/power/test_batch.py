@@ -104,6 +104,19 @@ def test_a_case_that_diverges_is_marked_and_the_rest_is_solved(bad: float) -> No
     np.testing.assert_allclose(found.V.numpy()[:, rest], good[:, rest], atol=1e-9)
 
 
+@pytest.mark.parametrize("method", ["newton", "auto"])
+def test_a_beginning_that_is_no_number_counts_for_its_own_case_alone(method: str) -> None:
+    grid = case("case14")
+    p, q = scenarios(grid, 3)
+    expected = flow(grid, p, q).V.numpy()
+    p[5, 1] = np.nan
+    rough = flow(grid, dnd.array(p, split=1), q, method="dpf", max_iter=50)
+    assert np.isnan(rough.v.numpy()[:, 1]).any()
+    found = flow(grid, dnd.array(p, split=1), q, method=method, init=rough)
+    assert found.converged.numpy().tolist() == [True, False, True]
+    np.testing.assert_allclose(found.V.numpy()[:, [0, 2]], expected[:, [0, 2]], atol=1e-9)
+
+
 def test_cases_far_from_the_others_are_solved_by_newton() -> None:
     grid = case("case118")
     base = grid.injection.numpy()[:, None] * grid.base_mva * np.array([1.0, 1.0, 1.0, 1.0, 2.0])
@@ -123,8 +136,9 @@ def test_any_beginning(init: str) -> None:
 
 
 def test_no_cases() -> None:
-    found = flow(case("case14"), dnd.zeros((14, 0), split=1))
-    assert found.v.shape == (14, 0) and found.iterations.shape == (0,) and len(found.history) <= 1
+    for method in ("newton", "auto", "dc", "dpf", "fast_decoupled"):
+        found = flow(case("case14"), dnd.zeros((14, 0), split=1), method=method)
+        assert found.v.shape == (14, 0) and found.iterations.shape == (0,) and len(found.history) <= 1
 
 
 def test_iterations_take_no_communication() -> None:

@@ -104,8 +104,12 @@ mpc.branch = [
         (["flow", "case15"], "neither a .m or .json file nor a grid of pandapower's, such as case"),
         (["flow", "missing.m"], "missing.m"),
         (["flow", "case14", "--out", "result.csv"], "must end in one of .h5"),
-        (["flow", "case14", "--plot", "missing/voltages.png"], "missing/voltages.png"),
+        (["flow", "missing.json"], "missing.json"),
+        (["flow", "case14", "--plot", "missing/voltages.png"], "the folder to write into does not exist"),
+        (["flow", "case14", "--plot", "voltages.csv"], "must end in one of"),
         (["flow", "case14", "--out", "missing/solution.h5"], "the folder to write into does not exist"),
+        (["flow", "case14", "--tol", "nan"], "`tol` (=nan) must be 0 or more"),
+        (["contingency", "case14", "--refine", "-1"], "-1 is not in the range"),
         (["contingency", "case14", "--method", "guess"], "'guess' is not one of"),
         (["series", "case14"], "Missing option '--profile'"),
     ],
@@ -116,6 +120,14 @@ def test_what_is_wrong_is_said_once(run, monkeypatch, arguments, said):
     assert result.exit_code > 0
     assert RANK > 0 or said in result.output
     assert "Traceback" not in result.output
+    assert "converge" not in result.output  # before anything is solved
+
+
+@pytest.mark.parametrize("name", ["other.json", "other.m"])
+def test_files_that_hold_no_grid(run, shared_path, name):
+    result = run("flow", write(shared_path / name, '{"x": 1}'))
+    assert result.exit_code == 1
+    assert RANK > 0 or f"{name}" in result.output and "holds no" in result.output
 
 
 # --- contingency ------------------------------------------------------------------------------------------------------

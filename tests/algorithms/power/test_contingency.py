@@ -209,12 +209,20 @@ def test_a_case_without_solution_is_marked_and_ranked_first() -> None:
         ({"outages": [(1, 1)]}, "twice"),
         ({"method": "magic"}, "`method`"),
         ({"severity": "magic"}, "`severity`"),
+        ({"top_k": -1}, "`top_k`"),
+        ({"tol": -1.0}, "`tol`"),
         ({"p": np.ones((57, 2))}, "the same for all outages"),
     ],
 )
 def test_bad_input(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         contingencies(case("case57"), **given)
+
+
+def test_numbers_of_branches_are_integers() -> None:
+    with pytest.raises(TypeError, match="integer"):
+        contingencies(case("case57"), [1.5])
+    assert contingencies(case("case57"), np.array([[1, 2]]), severity="voltage").outages.tolist() == [[1], [2]]
 
 
 def test_no_outages() -> None:

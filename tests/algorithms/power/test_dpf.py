@@ -320,18 +320,42 @@ def ranking(**options: Any) -> tuple[float, int, Contingencies]:
     return float(scipy.stats.spearmanr(*values)[0]), len(worst[0] & worst[1]), rough
 
 
-@pytest.mark.parametrize(
-    ("iterations", "correlation", "common"),
-    [
-        (100, 0.82, 7),  # 0.85, but what rounding leaves of the base case's mismatch counts in the second digit
-        pytest.param(300, 0.979, 8, marks=pytest.mark.slow),
-        pytest.param(1000, 0.995, 9, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("iterations", "correlation", "common"), [(300, 0.979, 8), (1000, 0.995, 9)])
 def test_screening(iterations: int, correlation: float, common: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screening, "ITERATIONS", iterations)
     found = ranking()
     assert found[0] >= correlation and found[1] >= common
+
+
+@pytest.mark.slow
+def test_screening_by_few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figure is 0.85 and 7 of ten. After 100 iterations it is one of chance.
+
+    Adam's first steps have the sign of gradients that are rounding errors of the case in which all branches are in, so
+    that the correlation is between 0.74 and 0.90, by how that case was computed. What can be compared is the median.
+    """
+    monkeypatch.setattr(screening, "ITERATIONS", 100)
+    exact, rng = flow(rated()[0]).V.numpy(), np.random.default_rng(0)
+    starts = exact * np.exp(1e-2 * (rng.normal(size=(25, 118)) + 1j * rng.normal(size=(25, 118))))
+    found = np.array([ranking(init=start)[:2] for start in starts])
+    assert np.median(found[:, 0]) == pytest.approx(0.85, abs=0.02)
+    assert np.median(found[:, 1]) >= 7
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"lr": -1.0}, ValueError, "`lr`"),
+        ({"betas": (0.9, 1.0)}, ValueError, "`betas`"),
+        ({"schedule": "plateau"}, TypeError, "`schedule`"),
+        ({"outages": dnd.array([3, 20], split=0)}, ValueError, "below 20"),
+        ({"outages": [-2]}, ValueError, "-1 for none"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        flow(case("case14"), method="dpf", max_iter=2, **options)
 
 
 def test_early_stop_by_severity() -> None:

@@ -138,10 +138,12 @@ def test_angles_may_be_measured() -> None:
     ("wrong", "message"),
     [
         ({"power": ([0], [1.0], 1.0)}, "what may be measured is p, p_start"),
-        ({"v": ([118], [1.0], 1.0)}, "numbers below 118"),
+        ({"v": ([118], [1.0], 1.0)}, "integers from 0 to 117"),
+        ({"v": ([0.5], [1.0], 1.0)}, "integers"),
+        ({"v": (np.arange(118) == 3, [1.0], 1.0)}, "integers"),
         ({"v": ([0], [np.nan], 1.0)}, "finite"),
         ({"v": ([0], [1.0], 0.0)}, "positive"),
-        ({"v": ([0, 1], [1.0, 1.0, 1.0], 1.0)}, "shape"),
+        ({"v": ([0, 1], [1.0, 1.0, 1.0], 1.0)}, "there are 2 places"),
     ],
 )
 def test_bad_measurements(wrong: dict[str, Any], message: str) -> None:

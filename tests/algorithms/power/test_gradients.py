@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dndarray.algorithms.power import Grid, Solution, flow, sensitivity
+from dndarray.algorithms.power import Grid, Solution, contingencies, flow, sensitivity
 from dndarray.algorithms.power.sensitivity import PARAMETERS
 from power_samples import case
 
@@ -175,3 +175,7 @@ def test_bad_objectives() -> None:
         sensitivity(s, lambda s: s.v.sum(), ["resistance"])
     with pytest.raises(ValueError, match="one number"):
         sensitivity(s, lambda s: s.v, ["p"])
+    found = contingencies(case("case14"), [2, 3])
+    with pytest.raises(ValueError, match="branches are out"):
+        sensitivity(found.solution, lambda s: s.v.sum(), ["p"])
+    assert sensitivity(found.case(0), lambda s: s.v.sum(), ["r"])["r"].shape == (19,)

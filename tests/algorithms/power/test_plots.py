@@ -52,6 +52,19 @@ def test_voltages_of_a_case(one, many, number):
         np.testing.assert_array_equal(ax.lines[0].get_ydata(), expected)
 
 
+def test_voltages_of_cases_of_which_none_has_converged(many):
+    v = many.v.copy()
+    v[:, 4] = np.nan
+    mismatch = dnd.where(dnd.isfinite(v).all(0), 1.0, np.nan)
+    rough = dataclasses.replace(many, v=v, mismatch=mismatch, converged=mismatch < 0)
+    ax = rough.plot_voltages()
+    expected = np.median(many.v.numpy()[:, np.arange(9) != 4], axis=1)
+    if RANK == 0:
+        np.testing.assert_allclose(ax.lines[0].get_ydata(), expected)
+    with pytest.raises(ValueError, match="none of the 0 cases"):
+        many[:0].plot_voltages()
+
+
 def test_voltages_of_a_batch(many):
     ax = many.plot_voltages()
     v = many.v.numpy()

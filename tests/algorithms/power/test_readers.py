@@ -38,6 +38,10 @@ mpc.branch = [
     10  30  0.01    0.1 0.01    0   0   0   0       0   0   -360    360;
     20  30  0.03    0.3 0.01    0   0   0   0       0   1   -360    360;
 ];
+mpc.bus_name = {
+    'ten'; 'twenty';
+    'thirty-five'; 'thirty';
+};
 """
 
 
@@ -114,6 +118,23 @@ def test_elements_of_every_kind() -> None:
     assert abs(V - expected).max() < 1e-8
 
 
+@pytest.mark.parametrize("most", [None, np.nan, 80.0])
+def test_loadings_are_those_of_pandapower(most: float | None) -> None:
+    theirs = net("mv_oberrhein")
+    theirs.line["parallel"], theirs.line["df"] = 2, 0.8
+    theirs.line.loc[theirs.line.index[0], "max_i_ka"] = np.nan
+    for table in (theirs.line, theirs.trafo):
+        table.drop(columns="max_loading_percent", errors="ignore", inplace=True)
+        if most is not None:
+            table["max_loading_percent"] = most
+    pandapower.runpp(theirs, init="dc", tolerance_mva=1e-9, numba=False)
+    found = flow(Grid.from_pandapower(theirs), tol=1e-10).branches().loading_percent
+    assert found[f"line {theirs.line.index[0]}"] == 0
+    for element in ("line", "trafo"):
+        for index, expected in theirs[f"res_{element}"].loading_percent.dropna().items():
+            assert found.get(f"{element} {index}", 0.0) == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
 def test_names_of_buses_that_switches_join() -> None:
     theirs = net("case9")
     for index, at in ((20, 3), (21, 20), (22, 5)):
@@ -178,6 +199,8 @@ def test_matpower_files_that_compute_are_refused(shared_path: Path) -> None:
     dnd.get_comm().barrier()
     with pytest.raises(ValueError, match="savecase"):
         Grid.from_matpower(path)
+    with pytest.raises(ValueError, match="no MATPOWER case of version 2"):
+        Grid.from_matpower(__file__)
     with pytest.raises(FileNotFoundError):
         Grid.from_matpower(shared_path / "none.m")
 
@@ -185,6 +208,13 @@ def test_matpower_files_that_compute_are_refused(shared_path: Path) -> None:
 def test_cases_without_tables_or_of_unknown_names() -> None:
     with pytest.raises(ValueError, match=r"\['branch', 'gen'\] not found"):
         Grid.from_ppc({"baseMVA": 100, "bus": []})
+    given = pypower.api.case9()
+    given["gen"][1, 0] = 77
+    with pytest.raises(ValueError, match="`gen` names the bus 77"):
+        Grid.from_ppc(given)
+    given["branch"][3, 1] = 78
+    with pytest.raises(ValueError, match="`branch` names the bus 78"):
+        Grid.from_ppc(given | {"gen": given["gen"][:1]})
     with pytest.raises(ValueError, match="no case 'case7'"):
         Grid.from_ppc("case7")
 

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import lzma
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,18 @@ import numpy as np
 from ..communication import Communicator
 from ._files import PathLike
 
-__all__ = ["PACKED", "Index", "Text", "begin_of_rows", "indexed", "joined", "offset_of", "open_binary", "scan"]
+__all__ = [
+    "PACKED",
+    "Index",
+    "Text",
+    "Window",
+    "begin_of_rows",
+    "indexed",
+    "joined",
+    "offset_of",
+    "open_binary",
+    "scan",
+]
 
 BLOCK = 4 * 2**20
 """Bytes of which the number of rows is known, so that a row is found by reading one block."""
@@ -72,7 +84,46 @@ class Index:
 
 def open_binary(path: Path) -> IO[bytes]:
     opening = PACKED.get(path.suffix.lower())
-    return open(path, "rb", buffering=0) if opening is None else opening(path, "rb")
+    return open(path, "rb", buffering=0) if opening is None else _Unpacked(opening(path, "rb"))  # type: ignore
+
+
+class _Unpacked(io.RawIOBase):
+    """What is packed, from which one can go back by two blocks; further back it is unpacked from its beginning on."""
+
+    PIECE = 2**20
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.position, self.following = file, 0, 0
+        self.pieces: dict[int, bytes] = {}
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.position = offset
+        return offset
+
+    def readinto(self, target: Any) -> int:
+        number, begin = divmod(self.position, self.PIECE)
+        content = self._piece(number)[begin : begin + len(target)]
+        target[: len(content)] = content
+        self.position += len(content)
+        return len(content)
+
+    def _piece(self, number: int) -> bytes:
+        if number < self.following and number not in self.pieces:
+            self.file.seek(0)
+            self.following = 0
+            self.pieces.clear()
+        while number >= self.following:
+            self.pieces[self.following] = self.file.read(self.PIECE)
+            self.pieces.pop(self.following - 2 * BLOCK // self.PIECE, None)
+            self.following += 1
+        return self.pieces[number]
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
 
 
 def begin_of_rows(path: Path, text: Text) -> int:
@@ -144,15 +195,41 @@ def joined(blocks: list[Counts], begin: int) -> Index:
     return Index(begin, rows, quoted)
 
 
+def _block_with(row: int, index: Index) -> int:
+    """The block in which a row begins."""
+    return int(np.searchsorted(index.rows, row, side="right")) - 1
+
+
 def offset_of(file: IO[bytes], row: int, text: Text, index: Index) -> int | None:
     """Where a row begins; None behind the last."""
     if row >= index.rows[-1]:
         return None
-    number = int(np.searchsorted(index.rows, row, side="right")) - 1
+    number = _block_with(row, index)
     content = _block(file, index.begin, number)
     starts = _starts(content, text)
     starts = starts[(np.searchsorted(_quotes(content, text), starts) & 1) == index.quoted[number]]
     return index.begin + number * BLOCK + int(starts[row - index.rows[number]]) - 1
+
+
+class Window(io.RawIOBase):
+    """The bytes from an offset to a row as a file; what it looks at lies ever further on, as suits packed files."""
+
+    def __init__(self, file: IO[bytes], start: int, row: int, text: Text, index: Index) -> None:
+        self.file, self.position, self.end = file, start, sys.maxsize
+        self._look_up = lambda: offset_of(file, row, text, index)
+        self._near = index.begin + _block_with(row, index) * BLOCK  # there, or later, the row begins
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        if self._near < self.position + len(target):
+            self.end, self._near = self._look_up() or sys.maxsize, sys.maxsize
+        target = memoryview(target)[: self.end - self.position]
+        self.file.seek(self.position)
+        count = self.file.readinto(target)  # type: ignore[attr-defined]
+        self.position += count
+        return count
 
 
 def indexed(path: Path, text: Text) -> Index:

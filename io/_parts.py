@@ -16,6 +16,7 @@ from ..array import DNDarray
 from ..communication import Communicator, as_comm
 from ..creation import make_layout
 from ..device import as_device
+from ..elementwise import as_operand
 from ..errors import agreed
 from ..funnel import drained, funnel
 from ..layout import Box, Layout, Split
@@ -28,6 +29,7 @@ __all__ = [
     "Shifted",
     "Source",
     "as_file_dtype",
+    "check_growth",
     "check_mode",
     "first_of",
     "load_part",
@@ -224,9 +226,9 @@ def _step(shape: Sequence[int], itemsize: int) -> int:
     return max(1, SLAB // max(1, itemsize * math.prod(shape[1:])))
 
 
-def first_of(batches: Iterable[DNDarray]) -> tuple[DNDarray, Iterator[DNDarray]]:
+def first_of(batches: Iterable[Any]) -> tuple[DNDarray, Iterator[DNDarray]]:
     """The first of several arrays, and an iterator over the others."""
-    iterator = iter(batches)
+    iterator = map(as_operand, batches)
     for first in iterator:
         return first, iterator
     raise ValueError("there must be one batch at least: what is none has no shape")
@@ -307,6 +309,16 @@ def write_by_first(x: DNDarray, opened: Callable[[], AbstractContextManager[Call
             with opened() as write:
                 for piece in stream:
                     write(piece.numpy())
+
+
+def check_growth(title: str, found: Any, x: DNDarray, axis: int) -> None:
+    """Whether an array of a file, which has a `shape` and a `dtype`, can take up another at its end along an axis."""
+    kept, given = ([n for a, n in enumerate(shape) if a != axis] for shape in (found.shape, x.shape))
+    if len(found.shape) != x.ndim or kept != given or found.dtype != numpy_dtype(x.dtype):
+        raise ValueError(
+            f"{title}, of shape {found.shape} and {found.dtype}, cannot take an array of shape {x.shape} and "
+            f"{x.dtype} along axis {axis}"
+        )
 
 
 def check_mode(mode: str, allowed: str = "wxa") -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from ..replacement import replacing
 from ..types import as_dtype, numpy_dtype
 from ._contents import Contents, Entry
 from ._files import PathLike, existing, naming
-from ._lines import PACKED, Index, Text, begin_of_rows, indexed, joined, offset_of, open_binary, scan
+from ._lines import PACKED, Index, Text, Window, begin_of_rows, indexed, joined, offset_of, open_binary, scan
 from ._offsets import append_parts, in_rank_order, make_file
 from ._optional import require
 from ._parts import Selection, Source, check_mode, load_part, rows
@@ -212,11 +211,11 @@ class _Table:
         """Parse rows into a matrix."""
         first = rows.start + self.named
         start = offset_of(self.file, first, self.text, self.index)
-        stop = offset_of(self.file, rows[-1] + 1 + self.named, self.text, self.index)
         assert start is not None
+        window = Window(self.file, start, rows[-1] + 1 + self.named, self.text, self.index)
         done, passed = 0, 0  # rows that are in the target, rows that are parsed
         try:
-            for batch in self._batches(_Window(self.file, start, stop), columns):
+            for batch in self._batches(window, columns):
                 ahead = -passed % rows.step
                 count = len(range(ahead, batch.num_rows, rows.step))
                 if done + count > len(target):
@@ -234,7 +233,7 @@ class _Table:
                 f"{self.title} has {len(target)} lines from row {rows.start} on, but {done} rows of fields"
             )
 
-    def _batches(self, window: _Window, columns: Sequence[int]) -> Iterator[Any]:
+    def _batches(self, window: Window, columns: Sequence[int]) -> Iterator[Any]:
         """What pyarrow makes of the bytes, piece by piece."""
         pyarrow, parser = require("pyarrow"), require("pyarrow.csv")
         names = [str(i) for i in range(self.width)]
@@ -254,23 +253,6 @@ class _Table:
                 decimal_point=self.text.decimal,
             ),
         )
-
-
-class _Window(io.RawIOBase):
-    """A part of a file as a file."""
-
-    def __init__(self, file: IO[bytes], start: int, stop: int | None) -> None:
-        self.file = file
-        self.left = sys.maxsize if stop is None else stop - start
-        file.seek(start)
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        content = self.file.read(self.left if size < 0 else min(size, self.left))
-        self.left -= len(content)
-        return content
 
 
 def inspect(path: PathLike, **how: Any) -> Contents:

@@ -26,7 +26,7 @@ def open_xarray(
     path: PathLike,
     split: Hashable | Sequence[Hashable | None] | None = None,
     *,
-    variables: Sequence[Hashable] | None = None,
+    variables: str | Sequence[Hashable] | None = None,
     grid: Any = None,
     device: Any = None,
     comm: Any = None,
@@ -45,7 +45,7 @@ def open_xarray(
     split : str or sequence of str or None, optional
         Name of the dimension that is dealt out, or one per axis of the grid. Variables that do not have it are
         replicated.
-    variables : sequence of str, optional
+    variables : str or sequence of str, optional
         Which to read; by default all.
     grid, device, comm
         Where the arrays lie, as in `dnd.zeros`.
@@ -74,7 +74,8 @@ def open_xarray(
         xr = require("xarray")
         file = existing(path, folder=Path(path).is_dir())
         with xr.open_dataset(file, **{**_engine(file), **options}) as dataset:
-            wanted = list(dataset.data_vars) if variables is None else list(variables)
+            named = [variables] if isinstance(variables, str) else variables
+            wanted = list(dataset.data_vars if named is None else named)
             missing = [name for name in wanted if name not in dataset.data_vars]
             if missing:
                 raise KeyError(f"no variable {missing[0]!r} in {path}, which has {list(dataset.data_vars)}")

@@ -34,6 +34,7 @@ from ._parts import (
     Shifted,
     Source,
     as_file_dtype,
+    check_growth,
     check_mode,
     first_of,
     load_part,
@@ -100,12 +101,15 @@ def load(
 @contextmanager
 def open_source(path: PathLike, dataset: str | None = None) -> Iterator[Source]:
     """The dataset, open to be read by this process; local."""
-    with require("h5py").File(existing(path), "r") as file:
+    h5py = require("h5py")
+    with h5py.File(existing(path), "r") as file:
         found = _find(file, dataset)
         name = f"dataset {found.name!r} in {path}"
         if found.shape is None:
             raise ValueError(f"{name} is empty: it has a type, but no shape")
         _check_parts(found, Path(path))
+        if h5py.check_string_dtype(found.dtype):
+            raise TypeError(f"{name} holds text, which no array type corresponds to")
         yield Source(name, found.shape, as_file_dtype(found.dtype, name), _reader(found), found.chunks)
 
 
@@ -121,7 +125,8 @@ def inspect(path: PathLike) -> Contents:
 def _entry(dataset: Any) -> Entry:
     shape = () if dataset.shape is None else dataset.shape
     packed = dataset.compression or ("virtual" if dataset.is_virtual else None)
-    return Entry(dataset.name.lstrip("/"), shape, str(dataset.dtype), dataset.chunks, packed, _plain(dataset.attrs))
+    dtype = "text" if require("h5py").check_string_dtype(dataset.dtype) else str(dataset.dtype)
+    return Entry(dataset.name.lstrip("/"), shape, dtype, dataset.chunks, packed, _plain(dataset.attrs))
 
 
 def _plain(attributes: Any) -> dict[str, Any]:
@@ -253,7 +258,7 @@ def save_all(arrays: Mapping[str, Any], path: PathLike, **options: Any) -> None:
             _write(x, temporary, name, None, options)
 
 
-def save_batches(batches: Iterable[DNDarray], path: PathLike, dataset: str = "data", **options: Any) -> None:
+def save_batches(batches: Iterable[Any], path: PathLike, dataset: str = "data", **options: Any) -> None:
     """Write arrays one behind the other along axis 0, as the only dataset of a file; see `dnd.io.save_batches`.
 
     `options` go to h5py's `create_dataset`. The dataset has chunks, into which processes write in turn.
@@ -348,9 +353,15 @@ def open_to_write(path: Path, **how: Any) -> Iterator[Any]:
         access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
         access.set_sieve_buf_size(0)
         file = h5py.File(h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDWR, access))
-    with file, forsaking(path):
-        yield file
-        file.flush()
+    try:
+        with forsaking(path):
+            yield file
+            file.flush()
+    except BaseException:
+        with suppress(OSError, RuntimeError):  # that comes of the first failure, which says more
+            file.close()
+        raise
+    file.close()
 
 
 def _length_of(path: Path, dataset: str, axis: int | None) -> int:
@@ -362,20 +373,12 @@ def _length_of(path: Path, dataset: str, axis: int | None) -> int:
 
 def _grow(dataset: Any, x: DNDarray, axis: int) -> None:
     """Make room at the end of a dataset."""
-    shape, dtype = dataset.shape, numpy_dtype(x.dtype)
-    same = len(shape) == x.ndim and all(
-        n == m for a, (n, m) in enumerate(zip(shape, x.shape, strict=True)) if a != axis
-    )
-    if not same or dataset.dtype != dtype:
-        raise ValueError(
-            f"dataset {dataset.name!r} of the file, of shape {shape} and {dataset.dtype}, cannot take an array of "
-            f"shape {x.shape} and {x.dtype} along axis {axis}"
-        )
-    if dataset.maxshape[axis] is not None and dataset.maxshape[axis] < shape[axis] + x.shape[axis]:
-        raise ValueError(
-            f"dataset {dataset.name!r} of the file cannot grow along axis {axis}; make it with `append` or `maxshape`"
-        )
-    dataset.resize(shape[axis] + x.shape[axis], axis=axis)
+    title = f"dataset {dataset.name!r} of the file"
+    check_growth(title, dataset, x, axis)
+    length, limit = dataset.shape[axis] + x.shape[axis], dataset.maxshape[axis]
+    if limit is not None and limit < length:
+        raise ValueError(f"{title} cannot grow along axis {axis}; make it with `append` or `maxshape`")
+    dataset.resize(length, axis=axis)
 
 
 def _write_virtual(x: DNDarray, target: Path, temporary: Path, dataset: str, options: dict[str, Any]) -> None:

@@ -143,12 +143,11 @@ def _choose(variables: list[_Variable], name: str | None, path: Path) -> _Variab
 
 def _variables(path: Path, read_at: ReadAt) -> Iterator[_Variable]:
     """What a file of version 5 holds; of each array the head is read, and unpacked, only."""
-    head = bytearray(128)
-    read_at(0, memoryview(head))
-    order = {b"IM": "<", b"MI": ">"}.get(bytes(head[126:128]))
-    if order is None:
-        raise OSError(f"{path} is no MATLAB file of version 5 or 7.3")
     offset, size = 128, path.stat().st_size
+    head = _take(read_at, 0, min(offset, size))
+    order = {b"IM": "<", b"MI": ">"}.get(head[126:])
+    if order is None:
+        raise OSError(f"{path} is no MATLAB file of version 5 or 7.3; of version 4, scipy.io.loadmat reads it")
     while offset + 8 <= size:
         kind, nbytes = struct.unpack(order + "II", _take(read_at, offset, 8))
         if offset + 8 + nbytes > size:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from ._contents import Contents, Entry
 from ._files import PathLike, existing, forsaking, naming
 from ._optional import require
 from ._packing import Packed, Packing
-from ._parts import Selection, Shifted, Source, as_file_dtype, check_mode, load_part
+from ._parts import Selection, Shifted, Source, as_file_dtype, check_mode, first_of, load_part
+from ._variables import FORMATS, check_room, is_bool, make, stored_type
 
-__all__ = ["inspect", "load", "open_source", "save", "save_all"]
+__all__ = ["inspect", "load", "open_source", "save", "save_all", "save_batches"]
 
 
 _LIBRARY = threading.RLock()
@@ -111,12 +113,12 @@ def open_source(
             name = f"variable {found.name!r} in {path}"
             found.set_auto_scale(mask_and_scale)
             found.set_auto_mask(mask_and_scale and _may_miss(found))
-            stored = torch.bool if mask_and_scale and _is_bool(found) else _type_as_read(found, dtype, name)
+            stored = torch.bool if mask_and_scale and is_bool(found) else _type_as_read(found, dtype, name)
             source = Source(name, found.shape, stored, _reader(found), _chunks(found))
-            as_stored = not found.mask and (not mask_and_scale or Packing.of(found) == Packing(found.dtype))
+            as_stored = not found.mask and (not mask_and_scale or Packing.of(found).is_plain)
             inner = None
             if as_stored and source.chunks is None and _is_hdf5(file):
-                inner = _name_in_hdf5(found, f"{found.group().path.rstrip('/')}/{found.name}")
+                inner = _name_in_hdf5(found)
         if inner is not None:  # which h5py reads without a copy, and the netCDF library with two
             raw = stack.enter_context(hdf5.open_source(path, inner))
             if raw.shape == source.shape and raw.dtype == source.dtype:  # not so along dimensions that grow
@@ -140,10 +142,13 @@ def _entry(name: str, variable: Any) -> Entry:
     filters = variable.filters() or {}
     packed = [key for key, value in filters.items() if value and key not in ("shuffle", "complevel", "fletcher32")]
     attributes = {"dimensions": variable.dimensions, **_attributes(variable)}
-    dtype = str(getattr(variable.dtype, "__name__", variable.dtype))
-    return Entry(
-        name, variable.shape, dtype, None if chunks is None else tuple(chunks), ", ".join(packed) or None, attributes
-    )
+    chunks = None if chunks is None else tuple(chunks)
+    return Entry(name, variable.shape, _name_of(variable.dtype), chunks, ", ".join(packed) or None, attributes)
+
+
+def _name_of(dtype: Any) -> str:
+    """What a type of elements is called; that of text is Python's."""
+    return str(getattr(dtype, "__name__", dtype))
 
 
 def _attributes(item: Any) -> dict[str, Any]:
@@ -158,9 +163,9 @@ def _find(file: Any, name: str | None) -> Any:
         if len(data) != 1:
             raise ValueError(f"`variable` must say which, for {file.filepath()} has {list(found) or 'none'}")
         name = data[0]
-    if name not in found:
+    if name.strip("/") not in found:
         raise KeyError(f"no variable {name!r} in {file.filepath()}, which has {list(found)}")
-    return found[name]
+    return found[name.strip("/")]
 
 
 def _variables(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -173,7 +178,7 @@ def _variables(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def _type_as_read(variable: Any, wanted: Any, name: str) -> torch.dtype:
     """The type in which to read: that of unpacked values, or floating for integers that shall have NaN."""
     if not isinstance(variable.datatype, np.dtype | require("netCDF4").EnumType):
-        raise TypeError(f"{name} holds {variable.datatype}, which no array type corresponds to")
+        raise TypeError(f"{name} holds {_name_of(variable.dtype)}, which no array type corresponds to")
     nothing = variable[(slice(0, 0),) * variable.ndim] if variable.ndim else variable[...]
     stored = as_file_dtype(np.asarray(nothing).dtype, name)
     to_float = wanted is not None and as_dtype(wanted).is_floating_point
@@ -184,10 +189,6 @@ def _may_miss(variable: Any) -> bool:
     """Whether some value means "none here"; in variables that we write, all values are values."""
     marks = {"_FillValue", "missing_value", "valid_range", "valid_min", "valid_max"}
     return variable.get_fill_value() is not None or not marks.isdisjoint(variable.ncattrs())
-
-
-def _is_bool(variable: Any) -> bool:
-    return "dtype" in variable.ncattrs() and variable.getncattr("dtype") == "bool"
 
 
 def _reader(variable: Any) -> Callable[[Selection, np.ndarray], None]:
@@ -281,10 +282,8 @@ def save(
     x = as_operand(x)
     check_mode(mode)
     axis = None if append is None else normalize_axis(append, x.ndim, "append")
-    if format not in (None, *_TYPES):
-        raise ValueError(f"`format` (={format!r}) must be one of {', '.join(_TYPES)}")
-    packing = Packing.chosen(_stored_type(x.dtype), dtype, scale_factor, add_offset, fill_value)
-    to = _Variable(variable, _checked(dimensions, x), packing, attributes or {}, format, options)
+    packing = (dtype, scale_factor, add_offset, fill_value)
+    to = _variable(x, variable, dimensions, *packing, attributes, format, **options)
     keep = mode == "a" or axis is not None
     with replacing(path, x.comm, keep=keep, new=mode == "x") as temporary, naming("write", path):
         _write(x, temporary, axis, to)
@@ -302,7 +301,7 @@ def save_all(
     dimensions : mapping from str to sequence of str, optional
         Names of the axes of some of them. Axes of one name are one dimension.
     **options
-        To netCDF4's `createVariable`, for each of them.
+        Those of `save` that say how a variable is made, for each of them.
 
     Notes
     -----
@@ -314,18 +313,22 @@ def save_all(
     >>> dnd.io.netcdf.save_all({"v": v, "angle": angle}, "run.nc", dimensions=dims)  # doctest: +SKIP
     """
     given = {name: as_operand(x) for name, x in arrays.items()}
-    axes = {name: _checked((dimensions or {}).get(name), x) for name, x in given.items()}
-    packings = {name: Packing(_stored_type(x.dtype)) for name, x in given.items()}
+    made = {name: _variable(x, name, (dimensions or {}).get(name), **options) for name, x in given.items()}
     with replacing(path, same_comm([*given.values()])) as temporary, naming("write", path):
         for name, x in given.items():
-            _write(x, temporary, None, _Variable(name, axes[name], packings[name], options=options))
+            _write(x, temporary, None, made[name])
 
 
-def _checked(dimensions: Sequence[str] | None, x: DNDarray) -> list[str] | None:
-    names = None if dimensions is None else list(dimensions)
-    if names is not None and (len(names) != x.ndim or len(set(names)) != len(names)):
-        raise ValueError(f"`dimensions` (={dimensions}) must be {x.ndim} different names, one per axis of {x.shape}")
-    return names
+def save_batches(batches: Iterable[Any], path: PathLike, variable: str = "data", **options: Any) -> None:
+    """Write arrays one behind the other along axis 0, as the only variable of a file; see `dnd.io.save_batches`.
+
+    `options` are those of `save` that say how a variable is made. Its first dimension is unlimited.
+    """
+    first, others = first_of(batches)
+    made = _variable(first, variable, **options)
+    with replacing(path, first.comm) as temporary, naming("write", path):
+        for x in chain([first], others):
+            _write(x, temporary, 0, made)
 
 
 @dataclass(frozen=True)
@@ -335,19 +338,42 @@ class _Variable:
     name: str
     dimensions: list[str] | None
     packing: Packing
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    format: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any]
+    format: str | None
+    options: Mapping[str, Any]
+
+
+def _variable(
+    x: DNDarray,
+    name: str,
+    dimensions: Sequence[str] | None = None,
+    dtype: Any = None,
+    scale_factor: float | None = None,
+    add_offset: float | None = None,
+    fill_value: float | None = None,
+    attributes: Mapping[str, Any] | None = None,
+    format: str | None = None,
+    **options: Any,
+) -> _Variable:
+    """The arguments of `save`, checked."""
+    names = None if dimensions is None else list(dimensions)
+    if names is not None and (len(names) != x.ndim or len(set(names)) != len(names)):
+        raise ValueError(f"`dimensions` (={dimensions}) must be {x.ndim} different names, one per axis of {x.shape}")
+    if format not in (None, *FORMATS):
+        raise ValueError(f"`format` (={format!r}) must be one of {', '.join(FORMATS)}")
+    packing = Packing.chosen(stored_type(x.dtype), dtype, scale_factor, add_offset, fill_value)
+    return _Variable(name.strip("/"), names, packing, attributes or {}, format, options)
 
 
 def _write(x: DNDarray, temporary: Path, axis: int | None, to: _Variable) -> None:
     """Write into one file, at once or in turn, to a variable or to its end along an axis."""
     stored = x if x.dtype is not torch.bool else DNDarray(x.larray.view(torch.int8), x.layout, x.comm)
     begin = [0] * x.ndim
-    with agreed(x.comm):
-        if axis is not None and x.comm.rank == 0:
-            begin[axis] = _length_of(temporary, to.name, axis)
-    begin = x.comm.broadcast_object(begin)
+    if axis is not None:
+        with agreed(x.comm):
+            if x.comm.rank == 0:
+                begin[axis] = _length_of(temporary, to.name, axis)
+        begin = x.comm.broadcast_object(begin)
 
     def create() -> str | None:
         fresh = {} if temporary.exists() else {"format": to.format or "NETCDF4"}
@@ -360,13 +386,13 @@ def _write(x: DNDarray, temporary: Path, axis: int | None, to: _Variable) -> Non
                 sizes = [
                     (name, None if a == axis else n) for a, (name, n) in enumerate(zip(names, x.shape, strict=True))
                 ]
-                found = _create(file, to.name, sizes, to.packing, dict(to.options))
+                found = make(file, to.name, sizes, to.packing, dict(to.options))
                 if x.dtype is torch.bool:
                     found.setncattr("dtype", "bool")
             else:
-                _check_room(found, x, axis, to.dimensions)
+                check_room(found, x, axis, to.dimensions)
             found.setncatts(dict(to.attributes))
-            return _as_it_is(file, to.name, found, stored) if axis is None else None
+            return _as_it_is(file, found, stored) if axis is None else None
 
     @contextmanager
     def opened() -> Iterator[tuple[Any, Any]]:
@@ -385,84 +411,10 @@ def _open_to_write(path: Path, mode: str, **how: Any) -> Iterator[Any]:
         file.sync()
 
 
-_SMALL = ("int8", "int16", "int32", "float32", "float64")
-_LARGE = (*_SMALL, "uint8", "uint16", "uint32", "int64", "uint64")
-_TYPES = {
-    "NETCDF4": _LARGE,
-    "NETCDF4_CLASSIC": _SMALL,
-    "NETCDF3_CLASSIC": _SMALL,
-    "NETCDF3_64BIT_OFFSET": _SMALL,
-    "NETCDF3_64BIT_DATA": _LARGE,
-}
-"""Format -> the types that it has."""
-
-
-def _stored_type(dtype: torch.dtype) -> np.dtype:
-    if dtype.is_complex:
-        raise TypeError(f"NetCDF has no {dtype}; save the real and the imaginary part, or an HDF5 file")
-    if dtype is torch.bool:
-        return np.dtype("int8")
-    if dtype in (torch.float16, torch.bfloat16):
-        raise TypeError(f"NetCDF has no {dtype}; convert first, for example with astype('float32')")
-    return numpy_dtype(dtype)
-
-
-def _create(
-    file: Any, name: str, sizes: list[tuple[str, int | None]], packing: Packing, options: dict[str, Any]
-) -> Any:
-    """Make a variable, its elements not set."""
-    if packing.dtype.name not in _TYPES[file.data_model]:
-        raise TypeError(f"{file.data_model} has no {packing.dtype}; give a `dtype` of {_TYPES[file.data_model]}")
-    if "/" in name and file.data_model != "NETCDF4":
-        raise ValueError(f"{file.data_model} has no groups, such as in {name!r}")
-    for dimension, n in sizes:
-        _share_dimension(file, dimension, n)
-    # Without a fill value the library does not write every element twice, and does not take one of ours for missing
-    # when it reads.
-    fill = False if packing.fill is None else packing.fill
-    variable = file.createVariable(
-        name, packing.dtype, [dimension for dimension, _ in sizes], fill_value=fill, **options
-    )
-    variable.setncatts(packing.attributes())
-    return variable
-
-
-def _check_room(found: Any, x: DNDarray, axis: int | None, names: list[str] | None) -> None:
-    """Whether a variable that the file has already can take the elements of `x`, or take them up along an axis."""
-    lengths = [(n, m) for a, (n, m) in enumerate(zip(found.shape, x.shape, strict=False)) if a != axis]
-    same = found.ndim == x.ndim and all(n == m for n, m in lengths) and names in (None, list(found.dimensions))
-    packing = Packing.of(found)
-    same &= packing.dtype == _stored_type(x.dtype) or (not packing.is_plain and x.dtype.is_floating_point)
-    if not same or _is_bool(found) != (x.dtype is torch.bool):
-        raise ValueError(
-            f"variable {found.name!r} of the file, of shape {found.shape}, type {found.dtype} and dimensions "
-            f"{found.dimensions}, cannot take an array of shape {x.shape} and {x.dtype}"
-            + (
-                ", and NetCDF cannot remove it; use another name, or mode='w'"
-                if axis is None
-                else f" along axis {axis}"
-            )
-        )
-    if axis is not None and not found.get_dims()[axis].isunlimited():
-        raise ValueError(f"variable {found.name!r} of the file cannot grow along axis {axis}; make it with `append`")
-
-
-def _share_dimension(file: Any, name: str, n: int | None) -> None:
-    if name not in file.dimensions:
-        file.createDimension(name, n)
-    elif n is None and not file.dimensions[name].isunlimited():
-        raise ValueError(f"dimension {name!r} of the file cannot grow; name the axes otherwise with `dimensions`")
-    elif n is not None and len(file.dimensions[name]) != n:
-        raise ValueError(
-            f"dimension {name!r} has length {len(file.dimensions[name])} in the file, but {n} in the array; "
-            "name the axes otherwise with `dimensions`"
-        )
-
-
-def _as_it_is(file: Any, name: str, variable: Any, x: DNDarray) -> str | None:
+def _as_it_is(file: Any, variable: Any, x: DNDarray) -> str | None:
     """What HDF5 calls a variable, if its elements can be written without the netCDF library; None otherwise."""
     plain = Packing.of(variable) == Packing(numpy_dtype(x.dtype))
-    return _name_in_hdf5(variable, name) if plain and _is_hdf5(file) else None
+    return _name_in_hdf5(variable) if plain and _is_hdf5(file) else None
 
 
 def _is_hdf5(file: Any) -> bool:
@@ -470,11 +422,11 @@ def _is_hdf5(file: Any) -> bool:
     return file.data_model.startswith("NETCDF4") and importlib.util.find_spec("h5py") is not None
 
 
-def _name_in_hdf5(variable: Any, name: str) -> str:
+def _name_in_hdf5(variable: Any) -> str:
     """NetCDF-4 keeps under its own name a dimension that a variable shares its name with."""
-    group, _, last = name.rpartition("/")
-    other = last in variable.group().dimensions and variable.dimensions[:1] != (last,)
-    return f"{group}/{'_nc4_non_coord_' if other else ''}{last}"
+    group, name = variable.group(), variable.name
+    other = name in group.dimensions and variable.dimensions[:1] != (name,)
+    return f"{group.path.rstrip('/')}/{'_nc4_non_coord_' if other else ''}{name}"
 
 
 def _length_of(path: Path, name: str, axis: int) -> int:
@@ -492,6 +444,6 @@ def _length_of(path: Path, name: str, axis: int) -> int:
                     f"in {file.data_model} the variables {growing} can only grow together; use the format NETCDF4"
                 )
             return found.shape[axis]
-        name = _name_in_hdf5(found, name)
+        inner = _name_in_hdf5(found)
     with require("h5py").File(path, "r") as stored:
-        return stored[name].shape[axis]
+        return stored[inner].shape[axis]

@@ -183,8 +183,10 @@ def open_source(
 def _dtype_of(kind: Any, title: str) -> torch.dtype:
     try:
         return as_file_dtype(kind.to_pandas_dtype(), title)
-    except NotImplementedError:
-        raise TypeError(f"{title} holds {kind}, which no array type corresponds to") from None
+    except (NotImplementedError, TypeError):
+        raise TypeError(
+            f"{title} holds {kind}, which no array type corresponds to; name other columns by `usecols`"
+        ) from None
 
 
 def _read(table: _Table, along: range, names: list[str], target: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from ..device import as_device
 from ..errors import agreed
 from ..layout import Split
 from ..types import as_dtype
-from . import hdf5, raw, zarr
+from . import hdf5, netcdf, raw, zarr
 from ._files import PathLike, naming
 from ._formats import format_of, is_many, one_name, paths_of, prepared
 from ._parts import Request, Source, read, select
@@ -81,7 +82,7 @@ def stream(
 
 
 def save_batches(
-    batches: Iterable[DNDarray],
+    batches: Iterable[Any],
     path: PathLike,
     dataset: str | None = None,
     *,
@@ -92,16 +93,16 @@ def save_batches(
 
     Parameters
     ----------
-    batches : iterable of DNDarray
+    batches : iterable of DNDarray or array_like
         One at least, in any layouts, alike but for their lengths along axis 0. A generator makes each when the one
         before is written; all processes must raise alike if it fails.
     path : path-like
-        The file, `.h5`, `.hdf5` or `.zarr`, which will hold this array alone. It appears when it is complete; whatever
+        The file, of HDF5, NetCDF or Zarr, which will hold this array alone. It appears when it is complete; whatever
         goes wrong, an old one stays whole.
     dataset, variable : str, optional
         Name of the array in the file, "data" by default.
     **options
-        To `h5py.Group.create_dataset` or `zarr.create_array`: `chunks`, ...
+        Those of the format's own `save` that say how the array is made: `chunks`, `compression`, ...
 
     Notes
     -----
@@ -113,8 +114,8 @@ def save_batches(
     >>> dnd.io.save_batches(roots, "roots.h5")  # doctest: +SKIP
     """
     module, name = format_of(path), one_name(dataset, variable)
-    if module not in (hdf5, zarr):
-        raise ValueError(f"`path` (={str(path)!r}) must end in .h5, .hdf5 or .zarr: other files do not grow")
+    if module not in (hdf5, netcdf, zarr):
+        raise ValueError(f"`path` (={str(path)!r}) must end in .h5, .hdf5, .nc, .nc4 or .zarr, which grow by batches")
     module.save_batches(batches, path, *(() if name is None else (name,)), **options)
 
 
@@ -131,10 +132,10 @@ class Stream:
         slices: Any,
         options: dict[str, Any],
     ) -> None:
-        if batch < 1:
+        if operator.index(batch) < 1:
             raise ValueError(f"`batch` (={batch}) must be 1 or more")
         self.path = path
-        self.batch = batch
+        self.batch = operator.index(batch)
         self.comm = as_comm(comm)
         self._place = place
         dtype = place["dtype"]

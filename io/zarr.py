@@ -25,7 +25,7 @@ from ..types import numpy_dtype
 from ._contents import Contents, Entry
 from ._files import PathLike, existing
 from ._optional import require
-from ._parts import Selection, Source, as_file_dtype, check_mode, first_of, load_part, pieces_of, writers
+from ._parts import Selection, Source, as_file_dtype, check_growth, check_mode, first_of, load_part, pieces_of, writers
 
 __all__ = ["inspect", "load", "open_source", "save", "save_batches"]
 
@@ -193,7 +193,7 @@ def save(
             _list_anew(path)
 
 
-def save_batches(batches: Iterable[DNDarray], path: PathLike, name: str = "data", **options: Any) -> None:
+def save_batches(batches: Iterable[Any], path: PathLike, name: str = "data", **options: Any) -> None:
     """Write arrays one behind the other along axis 0, as the only array of a store; see `dnd.io.save_batches`.
 
     `options` are those of `save`. Chunks should have as many rows as the batches, or a fraction of that.
@@ -354,13 +354,7 @@ def _append(x: DNDarray, path: Path, name: str, axis: int) -> None:
     zarr = require("zarr")
     with agreed(x.comm):
         array = _find(existing(path, folder=True), name or None)
-        title = f"array {array.name!r} in {path}"
-        others = [n for a, n in enumerate(array.shape) if a != axis]
-        if others != [n for a, n in enumerate(x.shape) if a != axis] or array.dtype != numpy_dtype(x.dtype):
-            raise ValueError(
-                f"{title}, of shape {array.shape} and {array.dtype}, cannot take an array of shape {x.shape} and "
-                f"{x.dtype} along axis {axis}"
-            )
+        check_growth(f"array {array.name!r} in {path}", array, x, axis)
     old = array.shape
     new = tuple(n + x.shape[a] if a == axis else n for a, n in enumerate(old))
     where = path / name if name else path

@@ -58,15 +58,24 @@ class Decoder:
         self.device = device
         self._rank = comm.rank  # whose own values are read
         self._arrays = reader.arrays
+        self._dealt: set[str] = set()  # paths of arrays, which `split` may name
 
     def decode(self, node: Any, like: Any = None, path: str = "", *, whole: bool = False) -> Build:
         """What builds the value of a node.
 
         `like` is the value whose form it shall have: of its dicts, unless `whole`, only the keys that they have.
         """
+        if hasattr(like, "load_state_dict"):
+            return self._loaded(node, like, path)
         if not isinstance(node, dict):
             return self._list(node, like, path, whole) if isinstance(node, list) else lambda: node
         return _METHODS[node["kind"]](self, node, like, path, whole)
+
+    def check_split(self) -> None:
+        """Whether all that `split` names has been found."""
+        unknown = [path for path in self.split if path not in self._dealt] if isinstance(self.split, Mapping) else []
+        if unknown:
+            raise KeyError(f"`split` names {unknown[0]!r}; the arrays that are restored are {sorted(self._dealt)}")
 
     # --- containers ---------------------------------------------------------------------------------------------------
 
@@ -122,6 +131,8 @@ class Decoder:
 
     def _array(self, node: dict, like: Any, path: str, whole: bool) -> Build:
         stored = self._arrays[node["key"]]
+        if node["kind"] == "array":
+            self._dealt.add(path)
         self._check_comm(like, path)
         if isinstance(like, DNDarray | Tensor | np.ndarray) and tuple(like.shape) != _shape(node, stored):
             raise ValueError(f"{path} has shape {_shape(node, stored)} in the checkpoint, in `like` {like.shape}")
@@ -166,6 +177,7 @@ class Decoder:
         return tensor.requires_grad_() if node.get("grad") else tensor
 
     def _sparse(self, node: dict, like: Any, path: str, whole: bool) -> Build:
+        self._dealt.add(path)
         self._check_comm(like, path)
         major, lines = node["major"], self._arrays[node["starts"]]
         minor = node["shape"][1 - major]
@@ -202,9 +214,15 @@ class Decoder:
     # --- objects ------------------------------------------------------------------------------------------------------
 
     def _object(self, node: dict, like: Any, path: str, whole: bool) -> Build:
-        if not hasattr(like, "load_state_dict"):
-            return self.decode(node["state"], like, path, whole=True)
-        state = self.decode(node["state"], like.state_dict(), path, whole=True)
+        return self.decode(node["state"], like, path, whole=True)
+
+    def _loaded(self, node: Any, like: Any, path: str) -> Build:
+        """What an object's state is loaded into, be it saved with the object or by itself."""
+        kind = node["kind"] if isinstance(node, dict) else None
+        if kind not in ("object", "mapping"):
+            raise TypeError(f"{path or 'the checkpoint'} is no state that {type(like).__name__} of `like` could load")
+        saved = node["state"] if kind == "object" else node
+        state = self.decode(saved, like.state_dict(), path, whole=True)
 
         def load() -> Any:
             like.load_state_dict(state())

@@ -27,8 +27,8 @@ def restore(path: PathLike, like: Any = None, *, split: Any = SAVED, device: Any
     like : optional
         A state of the form that the result shall have. Of its dicts the keys that they have are restored, and no
         others. Arrays come in the layout, type and place of those that it has; its objects with `load_state_dict`
-        (modules, optimisers), generators and `RandomState` are set, and are in the result. Where it has something
-        else, or None, values come as they were saved.
+        (modules, optimisers), be they saved themselves or their state dicts, generators and `RandomState` are set,
+        and are in the result. Where it has something else, or None, values come as they were saved.
     split : optional
         How arrays that `like` does not have are dealt out: as they were (but balanced, on another number of
         processes), or one split for all of them, or a dict from paths such as "model/weight" to splits.
@@ -71,5 +71,7 @@ def restore(path: PathLike, like: Any = None, *, split: Any = SAVED, device: Any
                 raise CheckpointError(f"{path} was written on a {manifest['byteorder']}-endian machine")
     manifest = comm.broadcast_object(manifest)
     with agreed(comm), Reader(path, manifest, comm.rank) as reader:
-        build = Decoder(reader, comm, split, device).decode(manifest["tree"], like)
+        decoder = Decoder(reader, comm, split, device)
+        build = decoder.decode(manifest["tree"], like)
+        decoder.check_split()
     return build()

@@ -162,3 +162,11 @@ def test_what_is_called_by_another_name(shared_path, name, content):
     path = put(shared_path / name, OTHERS[content])
     with pytest.raises((OSError, ValueError), match=name):
         dnd.io.load(path, split=0, **({"header": False} if name == "x.tsv.gz" else {}))
+
+
+def test_a_full_disk_is_called_so_though_closing_fails_too():
+    x = dnd.random.Generator(0).random((1000, 100), dtype="float64", split=0)
+    with small_disk("300k") as folder:
+        for how in ({"layout": "virtual"}, {"chunks": (40, 10)}, {}):
+            with pytest.raises(OSError, match="No space left"):
+                dnd.io.save(x, folder / "x.h5", **how)

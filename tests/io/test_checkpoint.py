@@ -399,3 +399,23 @@ def test_only_what_like_has(shared_path):
     with pytest.raises(ValueError, match="b/d has 2 items in the checkpoint, but 1 in `like`"):
         restore(shared_path / "x", {"b": {"d": [{}]}})
     assert restore(shared_path / "x", {"b": {"d": [0]}}) == {"b": {"d": [3, 4]}}
+
+
+def test_objects_of_like_are_never_left_as_they_were(shared_path):
+    torch.manual_seed(3)
+    model, other = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    save(shared_path / "x", {"model": model.state_dict(), "x": dnd.zeros((3, 2), split=0)})
+    assert restore(shared_path / "x", {"model": other})["model"] is other
+    assert torch.equal(other.weight, model.weight) and torch.equal(other.bias, model.bias)
+    with pytest.raises(TypeError, match="x is no state that Linear of `like` could load"):
+        restore(shared_path / "x", {"x": other})
+    COMM.barrier()
+
+
+def test_split_names_what_is_restored(shared_path):
+    save(shared_path / "x", {"a": {"x": dnd.zeros((3, 2), split=0)}, "t": torch.zeros(3)})
+    assert restore(shared_path / "x", split={"a/x": 1})["a"]["x"].split == 1
+    for name in ("a.x", "t"):
+        with pytest.raises(KeyError, match=rf"`split` names '{name}'; the arrays that are restored are \['a/x'\]"):
+            restore(shared_path / "x", split={name: 1})
+    COMM.barrier()

@@ -354,3 +354,15 @@ def test_several_arrays_at_once(shared_path, monkeypatch):
     with pytest.raises(TypeError, match="bfloat16"):
         dnd.io.hdf5.save_all({"x": 1.0, "y": dnd.ones(3, dtype="bfloat16")}, path)
     assert_array_equal(dnd.io.load(path, "x"), x)
+
+
+def test_text_is_no_array(shared_path):
+    path = shared_path / "x.h5"
+    if RANK == 0:
+        with h5py.File(path, "w") as file:
+            file["name"] = ["a", "b"]
+    dnd.get_comm().barrier()
+    assert dnd.io.inspect(path)["name"].dtype == "text"
+    with pytest.raises(TypeError, match="dataset '/name' in .* holds text, which no array type corresponds to"):
+        dnd.io.load(path)
+    dnd.get_comm().barrier()

@@ -305,3 +305,31 @@ def test_several_arrays_at_once(shared_path, monkeypatch):
     with pytest.raises(TypeError, match="complex"):
         dnd.io.netcdf.save_all({"x": 1.0, "y": 1j}, path)
     assert_array_equal(dnd.io.load(path, "x"), x)
+
+
+def test_names_may_begin_at_the_root(shared_path):
+    path = shared_path / "x.nc"
+    for mode in "wa":
+        dnd.io.save(dnd.arange(3, split=0), path, "/group/x", mode=mode)
+    assert dnd.io.load(path, "/group/x", split=0).tolist() == dnd.io.load(path, "group/x").tolist() == [0, 1, 2]
+    dnd.get_comm().barrier()
+
+
+def test_text_is_no_array(shared_path):
+    path = shared_path / "x.nc"
+    if RANK == 0:
+        with netCDF4.Dataset(path, "w") as file:
+            file.createDimension("x", 2)
+            file.createVariable("name", str, ("x",))
+    dnd.get_comm().barrier()
+    with pytest.raises(TypeError, match=r"variable 'name' in .* holds str, which no array type corresponds to"):
+        dnd.io.load(path, "name")
+    dnd.get_comm().barrier()
+
+
+def test_only_what_grows_is_asked_for_its_length(shared_path):
+    with count_collectives() as plain:
+        dnd.io.save(dnd.zeros((4, 3), split=0), shared_path / "x.nc")
+    with count_collectives() as by_hdf5:
+        dnd.io.save(dnd.zeros((4, 3), split=0), shared_path / "x.h5")
+    assert plain.total + (dnd.get_comm().size > 1) <= by_hdf5.total  # which looks for old parts, too

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pytest
 import torch
@@ -162,6 +163,8 @@ def test_what_cannot_be_streamed(shared_path):
     dnd.io.save(dnd.array(1.0), shared_path / "number.npy")
     with pytest.raises(ValueError, match=r"`batch` \(=0\)"):
         dnd.io.stream(path, 0)
+    with pytest.raises(TypeError, match="integer"):
+        dnd.io.stream(path, 2.5)
     with pytest.raises(ValueError, match="a single number"):
         dnd.io.stream(shared_path / "number.npy", 2)
     with pytest.raises(KeyError, match="no dataset 'other'"):
@@ -180,7 +183,7 @@ def test_what_cannot_be_streamed(shared_path):
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["x.h5", "x.zarr"])
+@pytest.mark.parametrize("name", ["x.h5", "x.nc", "x.zarr"])
 @pytest.mark.parametrize("split", [None, 0, 1])
 def test_batches_are_written_behind_each_other(shared_path, name, split):
     path = shared_path / name
@@ -196,7 +199,7 @@ def test_batches_are_written_behind_each_other(shared_path, name, split):
     assert names == [name]
 
 
-@pytest.mark.parametrize("name", ["x.h5", "x.zarr"])
+@pytest.mark.parametrize("name", ["x.h5", "x.nc", "x.zarr"])
 def test_a_batch_that_fails_leaves_the_old_file(shared_path, name):
     path = shared_path / name
     dnd.io.save(dnd.zeros(3, split=0), path)
@@ -213,6 +216,17 @@ def test_a_batch_that_fails_leaves_the_old_file(shared_path, name):
     names = [path.name for path in shared_path.iterdir()]
     COMM.barrier()
     assert names == [name]
+
+
+def test_batches_of_netcdf_as_its_variables_are(shared_path):
+    path = shared_path / "x.nc"
+    how = {"dimensions": ["time", "x"], "dtype": "int16", "scale_factor": 0.5, "attributes": {"units": "K"}}
+    dnd.io.save_batches((EXPECTED[i : i + 5] for i in range(0, 23, 5)), path, "t", **how)
+    with netCDF4.Dataset(path) as file:
+        assert file["t"].units == "K" and file["t"].dtype == np.int16
+        assert file.dimensions["time"].isunlimited() and not file.dimensions["x"].isunlimited()
+        np.testing.assert_array_equal(file["t"][...], np.rint(2 * EXPECTED) / 2)
+    COMM.barrier()
 
 
 def test_what_cannot_be_written_in_batches(shared_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv as text
+import gzip
 import io
 
 import numpy as np
@@ -113,6 +114,30 @@ def test_reading_text_needs_few_collectives(shared_path):
     assert c.total == 3 * (SIZE > 1)
 
 
+def test_packed_text_is_unpacked_as_often_as_it_is_needed(shared_path, monkeypatch):
+    """Once to count its rows, once to read them, in however many pieces."""
+    unpacked = []
+
+    class Counting(gzip.GzipFile):
+        def read(self, size=-1):
+            content = super().read(size)
+            unpacked.append(len(content))
+            return content
+
+    monkeypatch.setitem(_lines.PACKED, ".gz", Counting)
+    monkeypatch.setattr(_lines, "BLOCK", 2**12)
+    monkeypatch.setattr(_lines._Unpacked, "PIECE", 2**10)
+    monkeypatch.setattr(csv, "PIECE", 2**10)
+    expected = np.arange(30_000.0).reshape(10_000, 3)
+    content = "\n".join(",".join(map(repr, row)) for row in expected.tolist())
+    path = put(shared_path / "x.csv.gz", gzip.compress(content.encode()))
+    batches = list(dnd.io.stream(path, 300))
+    assert sum(unpacked) < 2.2 * len(content)
+    assert_array_equal(dnd.concatenate(batches), expected)
+    assert_array_equal(dnd.io.load(path, split=1, slices=slice(7, None, 5)), expected[7::5])
+    dnd.get_comm().barrier()
+
+
 def test_row_groups(shared_path):
     columns = {"a": np.arange(100), "b": [None, *range(99)], "c": ["x"] * 100, "d": np.arange(100) / 2}
     path = shared_path / "x.parquet"
@@ -170,3 +195,15 @@ def test_folders_of_parquet_files(shared_path, split):
     put(path / "part-9.parquet", b"PAR1")
     with pytest.raises(OSError, match=r"part-9\.parquet"):
         dnd.io.load(path, split=0)
+
+
+def test_columns_that_arrays_cannot_hold(shared_path):
+    path = shared_path / "x.parquet"
+    if RANK == 0:
+        pandas.DataFrame({"x": [1.0], "when": pandas.to_datetime(["2020"]), "name": ["a"]}).to_parquet(path)
+    dnd.get_comm().barrier()
+    for name, kind in (("when", r"timestamp\["), ("name", "(large_)?string")):
+        with pytest.raises(TypeError, match=f"column '{name}' .* holds {kind}.*name other columns by `usecols`"):
+            dnd.io.load(path, name)
+    assert dnd.io.load(path, usecols=["x"], split=0).tolist() == [[1.0]]
+    dnd.get_comm().barrier()

@@ -56,8 +56,11 @@ class Comparison:
         """
         if quantity not in ("joules", "seconds"):
             raise ValueError(f"`quantity` (={quantity!r}) must be joules or seconds")
+        name = self.names[1] if name is None else name
+        if name not in self.names:
+            raise KeyError(f"no function {name!r} was compared, but {self.names}")
         values = self.joules if quantity == "joules" else self.seconds
-        differences = values[self.names[1] if name is None else name] - values[self.names[0]]
+        differences = values[name] - values[self.names[0]]
         mean, rounds = float(differences.mean()), len(differences)
         reach = float(stdtrit(rounds - 1, (1 + self.confidence) / 2) * differences.std(ddof=1) / np.sqrt(rounds))
         return mean, mean - reach, mean + reach

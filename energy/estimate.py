@@ -87,6 +87,8 @@ class Estimate:
         self.root = Path(root)
         self.cpus = _quota(self.root) or float(_threads(self.root))
         self.tdp_w, self.because = (tdp_w, "as given") if tdp_w is not None else _tdp(self.root, self.cpus)
+        if not self.tdp_w >= 0:
+            raise ValueError(f"`tdp_w` (={self.tdp_w}, {self.because}) must be at least 0 watts")
         self.idle_w = idle * self.tdp_w
         self.exponent = exponent
         self.memory_w = memory_w_per_gib * _memory_gib(self.root)
@@ -174,8 +176,11 @@ def _busy_machine(path: Path) -> float:
 
 def _tdp(root: Path, cpus: float) -> tuple[float, str]:
     """Watts at full load, and where they are from."""
-    if os.environ.get("ENERGY_TDP_W"):
-        return float(os.environ["ENERGY_TDP_W"]), "from ENERGY_TDP_W"
+    if given := os.environ.get("ENERGY_TDP_W"):
+        try:
+            return float(given), "from ENERGY_TDP_W"
+        except ValueError:
+            raise ValueError(f"ENERGY_TDP_W (={given!r}) must be a number of watts") from None
     text = "\n".join(_lines(root / "proc/cpuinfo"))
     model = next(iter(re.findall(r"model name\s*: (.*)", text)), "unknown")
     for pattern, (watts, cores) in MODELS.items():

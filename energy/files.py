@@ -89,7 +89,9 @@ def load(path: Path) -> dict[str, Any]:
             entries = json.loads(path.read_text())
         else:
             raise ValueError(f"`path` (={str(path)!r}) must end in .json, .h5 or .hdf5")
-    except (KeyError, json.JSONDecodeError) as error:
+    except (KeyError, ValueError, OSError) as error:
+        if str(path) in str(error):
+            raise
         raise ValueError(f"{path} is no report of energy: {error}") from error
     if not isinstance(entries, dict) or entries.pop("kind", None) != KIND:
         raise ValueError(f"{path} is no report of energy ({KIND})")

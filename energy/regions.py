@@ -50,7 +50,7 @@ class region:  # noqa: N801 - used as a function
     __slots__ = ("_calls", "name")
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = str(name)
         self._calls: list[tuple[Recorder, object]] = []
 
     def __enter__(self) -> region:

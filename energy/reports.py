@@ -46,7 +46,7 @@ class Factors:
     price_source: str = ""
 
     def __post_init__(self) -> None:
-        if self.pue < 1:
+        if not self.pue >= 1:
             raise ValueError(f"`pue` (={self.pue}) must be at least 1: the computers are part of the data centre")
         defaults = (
             ("gco2e_per_kwh", 475.0, "gco2e_source", "world average, codecarbon's default"),
@@ -56,6 +56,8 @@ class Factors:
             given = getattr(self, name) is not None
             if not given:
                 object.__setattr__(self, name, default)
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"`{name}` (={getattr(self, name)}) must be at least 0")
             if not getattr(self, source):
                 object.__setattr__(self, source, "as given" if given else where)
 

@@ -41,10 +41,10 @@ def choose(backend: Backend) -> tuple[list[Sensor], list[str]]:
 
 
 def _source(asked: Any) -> Source:
-    if not isinstance(asked, str):
+    if hasattr(asked, "sensors"):
         return asked
     if asked not in SOURCES:
-        raise ValueError(f"`backend` (={asked!r}) must be 'auto' or some of {', '.join(SOURCES)}")
+        raise ValueError(f"`backend` (={asked!r}) must be 'auto' or some of {', '.join(SOURCES)}, or sources")
     return SOURCES[asked]()
 
 

@@ -111,3 +111,9 @@ def test_arguments_that_make_no_sense():
         energy.compare(print, print, names=["a"])
     with pytest.raises(ValueError, match="`confidence`"):
         energy.compare(print, print, confidence=1)
+
+
+def test_functions_that_were_not_compared():
+    result = energy.compare(lambda: 1, lambda: 2, rounds=2, min_seconds=0.01, names=["a", "b"], backend="estimate")
+    with pytest.raises(KeyError, match=r"no function 'c' was compared, but \['a', 'b'\]"):
+        result.cheaper("c")

@@ -416,3 +416,11 @@ def test_a_run_in_which_a_rank_fails_ends():
     done = run_ranks(3, "\n".join(line[8:] for line in code.splitlines()), timeout=50)
     assert done.returncode != 0
     assert "the reason" in done.stderr
+
+
+def test_regions_of_any_name():
+    with energy.Monitor(backend="estimate") as monitor:
+        for name in (2, "a"):
+            with energy.region(name):
+                pass
+    assert monitor.report().regions == [TOTAL, OUTSIDE, "2", "a"]

@@ -137,8 +137,10 @@ def test_files_that_are_no_reports(report, tmp_path):
             energy.Report.load(tmp_path / "other.json")
     with h5py.File(tmp_path / "other.h5", "w"):
         pass
-    with pytest.raises(ValueError, match="is no report of energy"):
-        energy.Report.load(tmp_path / "other.h5")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    for name in ("other.h5", "text.h5"):
+        with pytest.raises(ValueError, match=f"{name} is no report of energy"):
+            energy.Report.load(tmp_path / name)
 
 
 def test_a_report_that_cannot_be_written_leaves_the_old_one(report, tmp_path, monkeypatch):
@@ -179,3 +181,9 @@ def test_pictures(report):
         host.timeline = {}
     with pytest.raises(ValueError, match="no timeline"):
         report.plot_timeline()
+
+
+@pytest.mark.parametrize("factor", [{"gco2e_per_kwh": -1}, {"price_per_kwh": float("nan")}, {"pue": float("nan")}])
+def test_factors_that_make_no_sense(factor):
+    with pytest.raises(ValueError, match=f"`{next(iter(factor))}` .* must be at least"):
+        energy.Factors(**factor)

@@ -317,8 +317,18 @@ def test_what_is_named_must_be_there(tmp_path):
         choose(energy.Rapl(tmp_path / "none"))
     with pytest.raises(ValueError, match="must be 'auto' or some of node, rapl"):
         choose("rapll")
+    with pytest.raises(ValueError, match=r"`backend` \(=3\) must be 'auto' or some of .*, or sources"):
+        choose(3)
     with pytest.raises(ValueError, match="more than once"):
         choose(["estimate", "estimate"])
+
+
+def test_watts_that_make_no_sense(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"`tdp_w` \(=-5, as given\) must be at least 0"):
+        energy.Estimate(tmp_path, tdp_w=-5)
+    monkeypatch.setenv("ENERGY_TDP_W", "65 W")
+    with pytest.raises(ValueError, match=r"ENERGY_TDP_W \(='65 W'\) must be a number of watts"):
+        energy.Estimate(tmp_path)
 
 
 def test_sources_are_named_as_they_are_asked_for():

@@ -6,16 +6,14 @@ The cube is made batch by batch of mirror images of a small one, with new noise 
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from cubes import add_options, enlarged, seed_cube
 from dndarray.algorithms.denoising import FastHyDe, denoise_file, metrics, noise
+from folders import shared_folder
 from mpi4py import MPI
 from table import Row, difference, options, report
 
@@ -30,17 +28,6 @@ LIMIT = 3 * 10**9
 """Bytes that a rank may hold of a cube of 4 GB."""
 
 COMM = MPI.COMM_WORLD
-
-
-@contextmanager
-def shared_folder(where: Path | None) -> Iterator[Path]:
-    path = Path(COMM.bcast(tempfile.mkdtemp(dir=where) if COMM.rank == 0 else None))
-    try:
-        yield path
-        COMM.Barrier()
-    finally:
-        if COMM.rank == 0:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def most_held() -> int:

@@ -1,18 +1,20 @@
 """Files beside h5py and netCDF4 on one process, Heat and Dask: HDF5, NetCDF and Zarr of 2 GB, text of 10^6 x 10.
 
 What is read was written before, so it comes from the memory in which the operating system keeps files. What we write
-lies on the disk when `save` returns, but for Zarr; others leave it to the operating system. So writing is timed twice:
-with a sync for all, and without for all.
+lies on the disk when `save` returns, but for Zarr; others leave it to the operating system. So writing is timed with a
+sync for all, and without for all: there over an old file, which we replace when the new one is whole and which others
+cut off and write into, and to a new one.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,6 +22,7 @@ from unittest import mock
 import h5py
 import netCDF4
 import numpy as np
+from folders import shared_folder
 from mpi4py import MPI
 from peers import load_dask, load_heat
 from table import Row, difference, options, ratio, report
@@ -27,6 +30,7 @@ from timing import medians
 
 import dndarray as dnd
 from dndarray.replacement import sync
+from dndarray.testing import peak_memory
 
 RUNS = [(2, []), (3, [])]
 
@@ -72,26 +76,25 @@ def _unsynced(write: Callable[[], Any]) -> Callable[[], Any]:
     return patched
 
 
-@contextmanager
-def _folder(where: str | None) -> Iterator[Path]:
-    """A folder that all ranks see, for as long as it is needed."""
-    comm = MPI.COMM_WORLD
-    path = Path(comm.bcast(tempfile.mkdtemp(dir=where) if comm.rank == 0 else None))
-    try:
-        yield path
-        comm.Barrier()
-    finally:
-        if comm.rank == 0:
-            shutil.rmtree(path, ignore_errors=True)
+def _to_new_files(write: Callable[[Path], Any], path: Path) -> Callable[[], Any]:
+    """Write to a file of another name each time."""
+    numbers = count()
+    return lambda: write(path.with_name(f"new-{path.stem}-{next(numbers)}{path.suffix}"))
+
+
+def _settle(folder: Path) -> None:
+    """Before writing: what others have written and the disk has not yet taken would slow down whoever comes next."""
+    _remove(folder, "new-*")
+    os.sync()
 
 
 def _hdf5(folder: Path, n: int, heat: Any) -> dict[str, tuple[Functions, dict[str, float]]]:
     path = folder / "ours.h5"
     x = dnd.random.random((n, n), dtype="float32", split=0)
-    whole = x.numpy() if MPI.COMM_WORLD.size == 1 else np.empty((n, n), np.float32)  # written as it is by h5py
+    whole = np.ones((n, n) if MPI.COMM_WORLD.rank == 0 else 0, np.float32)  # what the one process has in its memory
 
-    def by_h5py() -> None:
-        with h5py.File(folder / "h5py.h5", "w") as file:
+    def by_h5py(path: Path = folder / "h5py.h5") -> None:
+        with h5py.File(path, "w") as file:
             file["data"] = whole
 
     def read_by_h5py() -> np.ndarray:
@@ -99,14 +102,24 @@ def _hdf5(folder: Path, n: int, heat: Any) -> dict[str, tuple[Functions, dict[st
             return file["data"][...]
 
     writing = {"ours": lambda: dnd.io.save(x, path), "h5py": _on_first(by_h5py)}
+    new = {
+        "ours": _unsynced(_to_new_files(lambda path: dnd.io.save(x, path), path)),
+        "h5py": _on_first(_to_new_files(by_h5py, folder / "h5py.h5")),
+    }
     if heat is not None:
         theirs = heat.array(x.larray.numpy(), is_split=0, copy=False)
-        writing["Heat"] = lambda: heat.save_hdf5(theirs, str(folder / "heat.h5"), "data")
+
+        def by_heat(path: Path = folder / "heat.h5") -> None:
+            heat.save_hdf5(theirs, str(path), "data")
+
+        writing["Heat"] = by_heat
+        new["Heat"] = _to_new_files(by_heat, folder / "heat.h5")
     synced = {"ours": writing["ours"], "h5py, replacing": _on_first(_replacing(by_h5py, folder / "h5py.h5"))}
     if heat is not None:
         synced["Heat"] = _synced(writing["Heat"], folder / "heat.h5")
     cases = {
-        "HDF5, write": ({**writing, "ours": _unsynced(writing["ours"])}, {"Heat": 1.0}),
+        "HDF5, write over": ({**writing, "ours": _unsynced(writing["ours"])}, {"Heat": 1.0}),
+        "HDF5, write new": (new, {"Heat": 1.0}),
         "HDF5, write and sync": (synced, {"Heat": 1.0}),
     }
     for split in (0, 1):
@@ -123,7 +136,7 @@ def _hdf5(folder: Path, n: int, heat: Any) -> dict[str, tuple[Functions, dict[st
 def _netcdf(folder: Path, n: int) -> dict[str, tuple[Functions, dict[str, float]]]:
     path = folder / "ours.nc"
     x = dnd.random.random((n, n), dtype="float32", split=0)
-    whole = x.numpy() if MPI.COMM_WORLD.size == 1 else np.empty((n, n), np.float32)
+    whole = np.ones((n, n) if MPI.COMM_WORLD.rank == 0 else 0, np.float32)
 
     def by_netcdf4() -> None:
         with netCDF4.Dataset(folder / "netcdf4.nc", "w") as file:
@@ -183,25 +196,17 @@ def _text(folder: Path, rows: int, heat: Any) -> dict[str, tuple[Functions, dict
     }
     if heat is not None:
         reading["Heat"] = lambda: heat.load_csv(str(path), sep=",", dtype=heat.float64, split=0)
+    packed = folder / "x.csv.gz"
+    dnd.io.save(x, packed)
+    unpacking: Functions = {
+        "ours": lambda: dnd.io.load(packed, split=0),
+        "pandas": _on_first(lambda: pandas.read_csv(packed, header=None).to_numpy()),
+    }
     return {
         f"CSV, read {rows} x 10": (reading, {"Heat": 20.0}),
+        f"CSV, packed, read {rows} x 10": (unpacking, {"pandas": 1.0}),
         f"CSV, write {rows} x 10": ({"ours": lambda: dnd.io.save(x, path)}, {}),
     }
-
-
-def _peak(function: Callable[[], Any]) -> tuple[float, float]:
-    """Bytes that a call adds to this process's memory at most, and the bytes of the part that it returns."""
-    if not os.access("/proc/self/clear_refs", os.W_OK):
-        return 0.0, 0.0
-    Path("/proc/self/clear_refs").write_text("5")  # forget the highest figure
-    before = _status("VmRSS")
-    result = function()
-    return _status("VmHWM") - before, float(result.larray.nbytes)
-
-
-def _status(name: str) -> float:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
-    return 1024.0 * int(line.split()[1])
 
 
 def _memory(folder: Path) -> list[Row]:
@@ -210,20 +215,22 @@ def _memory(folder: Path) -> list[Row]:
     for name in sorted(path.name for path in folder.iterdir()):
         for split in (0, 1):
             dnd.io.load(folder / name, split=split)
-            peaks = MPI.COMM_WORLD.allgather(
-                _peak(lambda name=name, split=split: dnd.io.load(folder / name, split=split))
-            )
+            with peak_memory() as taken:
+                x = dnd.io.load(folder / name, split=split)
+            peaks = MPI.COMM_WORLD.allgather((taken.bytes, float(x.larray.nbytes)))
             peak, part = max(peaks, key=lambda pair: pair[0] - pair[1])
-            rows.append(difference(f"peak memory, {name} split={split}", "part", peak, part, 64 * 2**20, unit="MiB"))
+            if not math.isnan(peak):  # other systems than Linux do not tell it
+                what = f"peak memory, {name} split={split}"
+                rows.append(difference(what, "part", peak, part, 64 * 2**20, unit="MiB"))
     return rows
 
 
-def _remove(folder: Path, names: tuple[str, ...]) -> None:
-    """Give the room back that the peers' files have taken."""
+def _remove(folder: Path, *patterns: str) -> None:
+    """Give the room back that files have taken."""
     MPI.COMM_WORLD.Barrier()
     if MPI.COMM_WORLD.rank == 0:
-        for path in map(folder.joinpath, names):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        for path in chain.from_iterable(map(folder.glob, patterns)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     MPI.COMM_WORLD.Barrier()
 
 
@@ -231,12 +238,12 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--size", type=float, default=2.0, help="gigabytes of each file")
     parser.add_argument("--only", choices=("hdf5", "netcdf", "zarr", "text"), help="this kind of files alone")
-    parser.add_argument("--folder", help="where to make the files; by default where temporary ones go")
+    parser.add_argument("--folder", type=Path, help="where to make the files; by default where temporary ones go")
     args = parser.parse_args()
     n = 256 if args.tiny else int((args.size * 1e9 / 4) ** 0.5)
     heat, dask = load_heat(not args.no_heat), load_dask()
     rows = []
-    with _folder(args.folder) as folder:
+    with shared_folder(args.folder) as folder:
         makers = {
             "hdf5": lambda: _hdf5(folder, n, heat),
             "netcdf": lambda: _netcdf(folder, n),
@@ -247,14 +254,14 @@ def main() -> None:
             if args.only not in (None, kind):
                 continue
             for what, (functions, targets) in make().items():
-                # What others have written and the disk has not yet taken would slow down whoever writes next.
-                seconds = medians(functions, 1 if args.tiny else 3, os.sync if "write" in what else lambda: None)
+                before = partial(_settle, folder) if "write" in what else lambda: None
+                seconds = medians(functions, 1 if args.tiny else 3, before)
                 if MPI.COMM_WORLD.rank == 0:  # for those who wait
                     print(what, {name: round(s, 3) for name, s in seconds.items()}, file=sys.stderr, flush=True)
                 for peer in functions:
                     if peer != "ours" or len(functions) == 1:
                         rows.append(ratio(what, peer, seconds["ours"], seconds[peer], targets.get(peer)))
-            _remove(folder, ("h5py.h5", "h5py.kept", "heat.h5", "netcdf4.nc", "dask.zarr"))
+            _remove(folder, "h5py.*", "heat.h5", "netcdf4.nc", "dask.zarr", "new-*")
         rows += _memory(folder)
     if MPI.COMM_WORLD.rank == 0:
         report(rows, args.json)

@@ -88,7 +88,7 @@ def test_equations_without_branches_are_those_of_the_grid_without_them() -> None
 
 def alone_here(grid: Grid) -> Grid:
     """The grid on a communicator of this process alone."""
-    from dndarray.functional import own
+    from dndarray.array import own
 
     return grid.with_arrays([own(x.larray) for x in grid.arrays])
 

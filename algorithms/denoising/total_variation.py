@@ -19,8 +19,8 @@ from .images import as_images
 
 __all__ = ["denoise_tv"]
 
-_EXCHANGED = 8
-"""Steps that are taken between two exchanges, of as many rows."""
+_TOGETHER = 8
+"""Steps that are taken of rows while they are in the cache, and between two exchanges, of as many rows."""
 
 _CHECKED = 20
 """Steps between two looks at the duality gap."""
@@ -28,7 +28,7 @@ _CHECKED = 20
 _IMAGES = 8
 """Images that are worked on together: what a step needs of them, five times their size, is what memory it takes."""
 
-_CACHED = 2**16
+_CACHED = 2**18
 """Elements of the rows of an image that are updated at a time."""
 
 
@@ -99,13 +99,12 @@ def _lengths(iterations: int, weight: float) -> list[_Steps]:
 def _minimised(images: DNDarray, weight: float, iterations: int, tol: float | None) -> DNDarray:
     """A state is the images, what is extrapolated from their last step, the dual variable in two parts, the data."""
     state = dnd.stack([images, images, dnd.zeros_like(images), dnd.zeros_like(images), images])
-    together = _EXCHANGED if state.layout.is_dealt else iterations
     steps = _lengths(iterations, weight)
     checked = iterations if tol is None else _CHECKED
     for first in range(0, iterations, checked):
         some = steps[first : first + checked]
-        for start in range(0, len(some), together):
-            state = _advanced(state, some[start : start + together])
+        for start in range(0, len(some), _TOGETHER):
+            state = _advanced(state, some[start : start + _TOGETHER])
         if tol is not None and first + checked < iterations and _is_near(state, weight, tol):
             break
     return state[0].astype(state.dtype)  # a copy, which does not hold the rest of the state
@@ -115,8 +114,10 @@ def _advanced(state: DNDarray, steps: list[_Steps]) -> DNDarray:
     """The state some steps later: what is wrong at the inner edges of a part does not come further than its halo."""
 
     def advance(part: Tensor) -> Tensor:
+        if not needs_grad(part):
+            return _advance(part, steps)
         for step in steps:
-            part = _functional_step(part, step) if needs_grad(part) else _step(part, step)
+            part = _functional_step(part, step)
         return part
 
     return _with_halo(state, len(steps), advance)
@@ -136,34 +137,42 @@ def _with_halo(state: DNDarray, reach: int, fn: Callable[[Tensor], Tensor]) -> D
     return dnd.stencil(state, lambda part: fn(part[tuple(inside)])[tuple(own)], radii, "constant", axes=(1, 2))
 
 
-def _step(state: Tensor, step: _Steps) -> Tensor:
-    """One iteration in place, rows that fit into the cache at a time: what one pass has left there the next one takes.
+def _advance(state: Tensor, steps: list[_Steps]) -> Tensor:
+    """Several iterations in place, of rows that fit into the cache: each step takes them one row further up than the
+    step before, where all that it needs has been left by that."""
+    rows = state.shape[1]
+    size = max(1, _CACHED // max(1, state[0, :1].numel()))
+    work = state.new_empty((2, size, *state.shape[2:]))
+    for start in range(0, rows + len(steps) - 1, size):
+        for k, step in enumerate(steps):
+            a, b = max(start - k, 0), min(start + size - k, rows)
+            if a < b:
+                _step(state, step, a, b, work)
+    return state
+
+
+def _step(state: Tensor, step: _Steps, a: int, b: int, work: Tensor) -> None:
+    """One iteration of the rows from a to b, in place.
 
     A row of the dual variable takes the next row of the extrapolated images, which is still the old one, and a row of
     the images takes the previous row of the dual variable, which is already the new one.
     """
     u, ahead, down, right, data = state
-    rows = u.shape[0]
-    size = max(1, _CACHED // max(1, u[0].numel()))
-    pull = 1 / (1 + step.primal / step.weight)
-    norm, new = (torch.empty_like(u[:size]) for _ in range(2))
-    for a in range(0, rows, size):
-        b, inner = min(a + size, rows), min(a + size, rows - 1)
-        v, x, y = ahead[a:b], down[a:b], right[a:b]
-        down[a:inner].add_(ahead[a + 1 : inner + 1], alpha=step.dual).sub_(ahead[a:inner], alpha=step.dual)
-        y[:, :-1].add_(v[:, 1:], alpha=step.dual).sub_(v[:, :-1], alpha=step.dual)
-        n, w = norm[: b - a], new[: b - a]
-        torch.mul(x, x, out=n).addcmul_(y, y).clamp_(min=1).rsqrt_()
-        x.mul_(n)
-        y.mul_(n)
-        torch.mul(data[a:b], pull * step.primal / step.weight, out=w).add_(u[a:b], alpha=pull)
-        w.add_(x, alpha=pull * step.primal).add_(y, alpha=pull * step.primal)
-        above = max(a - 1, 0)
-        w[above - a + 1 :].sub_(down[above : b - 1], alpha=pull * step.primal)
-        w[:, 1:].sub_(y[:, :-1], alpha=pull * step.primal)
-        torch.lerp(u[a:b], w, 1 + step.extrapolation, out=v)
-        u[a:b] = w
-    return state
+    inner, pull = min(b, len(u) - 1), 1 / (1 + step.primal / step.weight)
+    v, x, y = ahead[a:b], down[a:b], right[a:b]
+    down[a:inner].add_(ahead[a + 1 : inner + 1], alpha=step.dual).sub_(ahead[a:inner], alpha=step.dual)
+    y[:, :-1].add_(v[:, 1:], alpha=step.dual).sub_(v[:, :-1], alpha=step.dual)
+    n, w = work[:, : b - a]
+    torch.mul(x, x, out=n).addcmul_(y, y).clamp_(min=1).rsqrt_()
+    x.mul_(n)
+    y.mul_(n)
+    torch.mul(data[a:b], pull * step.primal / step.weight, out=w).add_(u[a:b], alpha=pull)
+    w.add_(x, alpha=pull * step.primal).add_(y, alpha=pull * step.primal)
+    above = max(a - 1, 0)
+    w[above - a + 1 :].sub_(down[above : b - 1], alpha=pull * step.primal)
+    w[:, 1:].sub_(y[:, :-1], alpha=pull * step.primal)
+    torch.lerp(u[a:b], w, 1 + step.extrapolation, out=v)
+    u[a:b] = w
 
 
 def _functional_step(state: Tensor, step: _Steps) -> Tensor:

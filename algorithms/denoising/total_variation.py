@@ -97,8 +97,9 @@ def _lengths(iterations: int, weight: float) -> list[_Steps]:
 
 
 def _minimised(images: DNDarray, weight: float, iterations: int, tol: float | None) -> DNDarray:
-    """A state is the images, what is extrapolated from their last step, the dual variable in two parts, the data."""
-    state = dnd.stack([images, images, dnd.zeros_like(images), dnd.zeros_like(images), images])
+    """A state is the images, what is extrapolated from their last step, the dual variable in two parts, the data; at
+    first the images alone."""
+    state = images[None]
     steps = _lengths(iterations, weight)
     checked = iterations if tol is None else _CHECKED
     for first in range(0, iterations, checked):
@@ -114,6 +115,8 @@ def _advanced(state: DNDarray, steps: list[_Steps]) -> DNDarray:
     """The state some steps later: what is wrong at the inner edges of a part does not come further than its halo."""
 
     def advance(part: Tensor) -> Tensor:
+        if len(part) == 1:
+            part = torch.cat([part, part, torch.zeros_like(part), torch.zeros_like(part), part])
         if not needs_grad(part):
             return _advance(part, steps)
         for step in steps:

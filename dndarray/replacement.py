@@ -13,7 +13,7 @@ from pathlib import Path
 from .communication import Communicator
 from .errors import agreed
 
-__all__ = ["replacing", "replacing_folder", "sync"]
+__all__ = ["check_folder", "replacing", "replacing_folder", "sync"]
 
 
 @contextmanager
@@ -59,9 +59,14 @@ def replacing(
             temporary.unlink()
 
 
+def check_folder(path: Path) -> None:
+    """FileNotFoundError if there is no folder to write this file into, as this process sees it."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "the folder to write into does not exist", str(path.parent))
+
+
 def _prepare(target: Path, temporary: Path, keep: bool, new: bool) -> None:
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "the folder to write into does not exist", str(target.parent))
+    check_folder(target)
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
     if new and target.exists():
@@ -129,8 +134,7 @@ def replacing_folder(
 
 
 def _prepare_folder(target: Path, ours: Callable[[Path], bool], new: bool) -> None:
-    if not target.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "the folder to write into does not exist", str(target.parent))
+    check_folder(target)
     if target.exists() and (new or not target.is_dir()):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     if target.is_dir() and any(target.iterdir()) and not ours(target):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import errno
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..replacement import check_folder
 from ._optional import require
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ def checked(path: Path) -> Path:
     """The path, if a report may be written there; to be asked before a long run."""
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"`path` (={str(path)!r}) must end in one of {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "the folder to write into does not exist", str(path.parent))
+    check_folder(path)
     return path
 
 

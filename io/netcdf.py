@@ -282,8 +282,8 @@ def save(
     x = as_operand(x)
     check_mode(mode)
     axis = None if append is None else normalize_axis(append, x.ndim, "append")
-    packing = (dtype, scale_factor, add_offset, fill_value)
-    to = _variable(x, variable, dimensions, *packing, attributes, format, **options)
+    options |= dict(zip(_PACKING, (dtype, scale_factor, add_offset, fill_value), strict=True))
+    to = _variable(x, variable, dimensions, attributes, format, **options)
     keep = mode == "a" or axis is not None
     with replacing(path, x.comm, keep=keep, new=mode == "x") as temporary, naming("write", path):
         _write(x, temporary, axis, to)
@@ -331,6 +331,10 @@ def save_batches(batches: Iterable[Any], path: PathLike, variable: str = "data",
             _write(x, temporary, 0, made)
 
 
+_PACKING = ("dtype", "scale_factor", "add_offset", "fill_value")
+"""The options of `save` that say how numbers are packed."""
+
+
 @dataclass(frozen=True)
 class _Variable:
     """What an array is written to: see `save`."""
@@ -347,21 +351,17 @@ def _variable(
     x: DNDarray,
     name: str,
     dimensions: Sequence[str] | None = None,
-    dtype: Any = None,
-    scale_factor: float | None = None,
-    add_offset: float | None = None,
-    fill_value: float | None = None,
     attributes: Mapping[str, Any] | None = None,
     format: str | None = None,
     **options: Any,
 ) -> _Variable:
-    """The arguments of `save`, checked."""
+    """The arguments of `save`, checked; those of packing are among the options."""
     names = None if dimensions is None else list(dimensions)
     if names is not None and (len(names) != x.ndim or len(set(names)) != len(names)):
         raise ValueError(f"`dimensions` (={dimensions}) must be {x.ndim} different names, one per axis of {x.shape}")
     if format not in (None, *FORMATS):
         raise ValueError(f"`format` (={format!r}) must be one of {', '.join(FORMATS)}")
-    packing = Packing.chosen(stored_type(x.dtype), dtype, scale_factor, add_offset, fill_value)
+    packing = Packing.chosen(stored_type(x.dtype), *(options.pop(key, None) for key in _PACKING))
     return _Variable(name.strip("/"), names, packing, attributes or {}, format, options)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import errno
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +14,7 @@ from dndarray import DNDarray
 from dndarray.communication import get_comm
 from dndarray.console import echo, said
 from dndarray.errors import agreed
+from dndarray.replacement import check_folder
 
 from ... import io
 from ...energy import Monitor
@@ -189,8 +189,9 @@ def _quality(reference: Any, before: DNDarray, after: DNDarray) -> str:
 
 def _check(out: Path | None, quicklook: Path | None) -> None:
     """Whether the results can be written, before hours of work."""
-    for path in (out, quicklook):
-        if path is not None and not path.resolve().parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "the folder to write into does not exist", str(path.parent))
+    with agreed(get_comm()):
+        for path in (out, quicklook):
+            if path is not None:
+                check_folder(path.resolve())
     if out is not None and out.suffix.lower() not in FORMATS:
         raise ValueError(f"--out (={out}) must end in one of {', '.join(FORMATS)}")

@@ -15,6 +15,7 @@ import click
 from dndarray.communication import get_comm
 from dndarray.console import echo, said
 from dndarray.errors import agreed
+from dndarray.replacement import check_folder
 
 from ..progress import progress
 from . import files, plots
@@ -153,8 +154,8 @@ def _read(source: str, out: Path | None, plot: Path | None) -> Grid:
     with agreed(get_comm()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandapower's, about its own files
         for path in (out, plot):
-            if path is not None and not path.parent.is_dir():
-                raise FileNotFoundError(f"the folder to write into does not exist: {str(path.parent)!r}")
+            if path is not None:
+                check_folder(path)
         suffix = Path(source).suffix.lower()
         if suffix == ".m":
             return Grid.from_matpower(source)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...communication import as_comm
 from ...errors import agreed
-from ...replacement import sync
+from ...replacement import check_folder, sync
 from .._files import PathLike, naming
 
 __all__ = ["CheckpointError", "latest"]
@@ -90,8 +90,7 @@ def is_checkpoint(path: Path) -> bool:
 
 def prepare(path: Path) -> bool:
     """Make the folder, or see that the one that is there may be written to; whether it is new."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"the folder to write into does not exist: {path.parent}")
+    check_folder(path)
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"{path} is a file, and no checkpoint that could be replaced")
     if not path.exists():
